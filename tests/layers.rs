@@ -255,6 +255,28 @@ const ROOMS: &[Room] = &[
         ],
     },
     Room {
+        path: "web/settings",
+        parts: &[
+            &["section"],
+            &[
+                "access",
+                "alerts",
+                "conditions",
+                "entry",
+                "listeners",
+                "next_hop_test",
+                "next_hops",
+                "retention",
+                "what_if",
+            ],
+            &["entry_page", "page"],
+            &["mod"],
+            &["condition_pages", "form"],
+            &["field"],
+            &["submission"],
+        ],
+    },
+    Room {
         path: "web/story",
         parts: &[&["mod"], &["sentence"], &["recipient_status"]],
     },

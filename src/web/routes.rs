@@ -108,10 +108,10 @@ fn settings() -> Vec<Route> {
 /// The page of a section.
 fn section(page: &'static SettingsPage) -> Route {
     let show = move |context: Ctx, visitor: Visitor, query: PageQuery| {
-        settings::page::show(page, context, visitor, query)
+        settings::section::show(page, context, visitor, query)
     };
     let submit = move |context: Ctx, visitor: Visitor, submission: Submission| {
-        settings::page::submit(page, context, visitor, submission)
+        settings::section::submit(page, context, visitor, submission)
     };
     let route = set(&page.path).get(show).post(submit);
     if page.has_long_lists() {

@@ -5,13 +5,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::entry_page::EntryPage;
-use super::form::{Form, Submission};
+use super::entry_page::{ENTRY, EntryPage};
+use super::form::Form;
 use super::opens;
+use super::submission::Submission;
 use crate::settings::{FieldErrors, Settings, part};
-
-/// Where a form carries the key of the entry that it is about; blank for a new one.
-pub(super) const ENTRY: &str = "entry";
 
 impl EntryPage {
     /// All entries, as they are in the settings.

@@ -3,9 +3,9 @@
 use askama::Template;
 use serde_json::{Map, Value, json};
 
-use super::conditions::{self, Diverted};
-use super::entry::ENTRY;
-use super::form::{Form, Submission};
+use super::condition_pages::{self, Diverted};
+use super::form::Form;
+use super::submission::Submission;
 use super::{FormAnswer, change, open_relay, see, unprocessable};
 use crate::administration::OpenRelay;
 use crate::settings::Settings;
@@ -17,6 +17,9 @@ use crate::web::error::ApiError;
 use crate::web::extract::Ctx;
 use crate::web::page::{Frame, Page, Section, render};
 use crate::web::pairs::Pairs;
+
+/// Where a form carries the key of the entry that it is about; blank for a new one.
+pub(super) const ENTRY: &str = "entry";
 
 /// The page of an entry. In words about an entry its key takes the place of `{}`.
 pub(in crate::web) struct EntryPage {
@@ -91,7 +94,7 @@ pub(in crate::web) static ENTRY_PAGES: [EntryPage; 5] = [
         remove_path: "/settings/conditions/blackhole-lists/zone/remove",
         move_path: None,
         list_page: "/settings/conditions/blackhole-lists",
-        below: conditions::TITLE,
+        below: condition_pages::TITLE,
         title_of_new: "A blackhole list",
         title: "The blackhole list {}",
         removal: "Clients that it lists then weigh less.",
@@ -108,7 +111,7 @@ pub(in crate::web) static ENTRY_PAGES: [EntryPage; 5] = [
         remove_path: "/settings/conditions/content-filter/rule/remove",
         move_path: Some("/settings/conditions/content-filter/rule/move"),
         list_page: "/settings/conditions/content-filter",
-        below: conditions::TITLE,
+        below: condition_pages::TITLE,
         title_of_new: "A rule of the content filter",
         title: "The rule {}",
         removal: "Messages it matched are then asked about the rules behind it.",
@@ -124,8 +127,8 @@ pub(in crate::web) static ENTRY_PAGES: [EntryPage; 5] = [
         path: "/settings/conditions/own",
         remove_path: "/settings/conditions/own/remove",
         move_path: None,
-        list_page: conditions::PATH,
-        below: conditions::TITLE,
+        list_page: condition_pages::PATH,
+        below: condition_pages::TITLE,
         title_of_new: "A condition of your own",
         title: "The condition {}",
         removal: "Messages it concerned then take the path they take without it.",

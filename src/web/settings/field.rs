@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::form::Submission;
+use super::submission::Submission;
 use crate::limits;
 use crate::settings::catalogue::{
     ChoiceValue, OFF, Setting, SettingGroup, SettingKind, Switchable,

@@ -1,11 +1,12 @@
 //! The settings pages: all are made from [`crate::settings::catalogue`], and shown, checked and saved alike.
 //!
-//! Read [`page`] first, then [`form`]. Pages of single entries of lists are in [`entry_page`]; the other
+//! Read [`section`] first, then [`form`]. Pages of single entries of lists are in [`entry_page`]; the other
 //! modules hold what a page shows beside its form. What is saved is what [`crate::administration`] takes,
 //! with its messages at the fields.
 
 mod access;
 pub(super) mod alerts;
+mod condition_pages;
 pub(super) mod conditions;
 mod entry;
 pub(super) mod entry_page;
@@ -16,6 +17,8 @@ pub(super) mod next_hop_test;
 mod next_hops;
 pub(super) mod page;
 mod retention;
+pub(super) mod section;
+mod submission;
 mod what_if;
 
 use axum::http::StatusCode;
@@ -23,7 +26,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde_json::{Map, Value};
 
 use self::form::Form;
-pub(super) use self::form::Submission;
+pub(super) use self::submission::Submission;
 use super::Context;
 use super::access::Visitor;
 use super::error::{ApiError, PageError};
@@ -49,7 +52,7 @@ const TABS: &[Tab] = &[
     tab("/settings/listeners", LISTENERS.title),
     tab("/settings/access", ACCESS.title),
     tab("/settings/logins", "SMTP logins"),
-    tab(conditions::PATH, conditions::TITLE),
+    tab(condition_pages::PATH, condition_pages::TITLE),
     tab("/settings/retention", RETENTION.title),
     tab("/settings/alerts", ALERTS.title),
     tab("/settings/accounts", "Accounts"),

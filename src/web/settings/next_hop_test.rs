@@ -6,7 +6,7 @@ use askama::Template;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::form::Submission;
+use super::submission::Submission;
 use super::{FormAnswer, unprocessable};
 use crate::delivery::{Probe, ProbeFinding, ProbeStepKind};
 use crate::settings::catalogue::{NEXT_HOPS, read_server};

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use askama::Template;
 use axum::response::IntoResponse;
 
-use super::super::form::Submission;
 use super::super::page::{PageParts, SettingsPage, fragment};
+use super::super::submission::Submission;
 use super::super::{FormAnswer, unprocessable};
 use crate::conditions::{Listing, LookedUp, TryOut, Weighed};
 use crate::settings::Settings;

@@ -4,9 +4,9 @@
 use askama::Template;
 use bytes::Bytes;
 
-use super::super::form::Submission;
+use super::super::condition_pages::TITLE;
+use super::super::submission::Submission;
 use super::super::{FormAnswer, unprocessable};
-use super::TITLE;
 use super::content_filter::consequence_in_words;
 use crate::conditions::{RuleAnswers, RuleSays, Ruling};
 use crate::settings::conditions::WhenUnavailable;

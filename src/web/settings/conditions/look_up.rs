@@ -4,8 +4,8 @@
 use askama::Template;
 use axum::response::IntoResponse as _;
 
-use super::super::form::Submission;
 use super::super::page::{PageParts, SettingsPage, fragment};
+use super::super::submission::Submission;
 use super::super::{FormAnswer, unprocessable};
 use crate::conditions::DirectoryRoute;
 use crate::message::Recipient;

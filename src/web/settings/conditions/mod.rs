@@ -15,25 +15,14 @@ pub(in crate::web) mod look_up;
 
 use askama::Template;
 
+use super::condition_pages::{Diverted, PATH, TITLE, path_of};
 use super::notice;
-use crate::message::DiskReason;
-use crate::settings::conditions::{ConditionDescription, LeadsTo, OwnCondition, built_in};
+use crate::settings::conditions::{LeadsTo, OwnCondition, built_in};
 use crate::settings::quantity::{write_count, write_size};
 use crate::statistics::{ByReason, Window};
 use crate::web::access::Visitor;
 use crate::web::extract::{Ctx, PageQuery};
 use crate::web::page::{Frame, Page, Section, render};
-use crate::web::{Context, wording};
-
-pub(super) const TITLE: &str = "Conditions";
-
-/// The list of the conditions; their pages are below it.
-pub(super) const PATH: &str = "/settings/conditions";
-
-/// The page of a condition.
-pub(super) fn path_of(condition: &ConditionDescription) -> String {
-    format!("{PATH}/{}", condition.name.replace('_', "-"))
-}
 
 struct ConditionRow {
     path: String,
@@ -43,13 +32,6 @@ struct ConditionRow {
     /// What its state means for the path; none when nothing.
     path_words: Option<&'static str>,
     diverted: Diverted,
-}
-
-/// Messages that a condition diverted in the last day.
-pub(super) struct Diverted {
-    pub(super) count: String,
-    /// The word of the reason, for the link to them; none when there are none.
-    pub(super) reason: Option<String>,
 }
 
 #[derive(Template)]
@@ -83,21 +65,6 @@ pub(in crate::web) async fn page(context: Ctx, visitor: Visitor, query: PageQuer
         rows: rows.collect(),
         own: own.map(|own| own_row(own, &counts)).collect(),
     })
-}
-
-impl Diverted {
-    fn by(name: &str, counts: &ByReason) -> Self {
-        let reason = DiskReason::Condition(name.into());
-        let count = counts.of(&reason);
-        Self {
-            count: wording::count(count),
-            reason: (count > 0).then(|| reason.to_string()),
-        }
-    }
-
-    pub(super) fn now(name: &str, context: &Context) -> Self {
-        Self::by(name, &context.statistics.disk_reasons(Window::Day))
-    }
 }
 
 fn own_row(own: &OwnCondition, counts: &ByReason) -> ConditionRow {
