@@ -28,21 +28,21 @@ impl Environment {
     /// # Errors
     /// When it is not UTF-8.
     pub fn text(&self, name: &str) -> Result<Option<String>, Failure> {
-        match self.0.get(name) {
-            None => Ok(None),
-            Some(value) if value.is_empty() => Ok(None),
-            Some(value) => match value.to_str() {
-                Some(text) => Ok(Some(text.to_owned())),
-                None => Err(Failure::usage(name, "is not UTF-8")),
-            },
+        let text = self.given(name).map(|value| value.to_str());
+        match text {
+            Some(None) => Err(Failure::usage(name, "is not UTF-8")),
+            text => Ok(text.flatten().map(str::to_owned)),
         }
     }
 
     /// A variable's path; none when it is not set or empty.
     #[must_use]
     pub fn path(&self, name: &str) -> Option<&Path> {
-        let value = self.0.get(name)?;
-        (!value.is_empty()).then(|| Path::new(value))
+        self.given(name).map(Path::new)
+    }
+
+    fn given(&self, name: &str) -> Option<&OsString> {
+        self.0.get(name).filter(|value| !value.is_empty())
     }
 
     /// A secret of so many characters at least, from the variable `name`, or from the file that `name`

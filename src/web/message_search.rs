@@ -33,13 +33,19 @@ pub(super) struct MessageSearch {
     pub(super) before: String,
 }
 
-/// A text field of the form.
-pub(super) struct SearchField {
-    pub(super) name: &'static str,
-    pub(super) label: &'static str,
-    pub(super) value: String,
-    pub(super) example: &'static str,
-}
+/// The text fields of the form: names, labels and examples.
+pub(super) const TEXTS: [(&str, &str, &str); 4] = [
+    ("recipient", "Recipient", "bert@example.net or bert*"),
+    ("sender", "Sender", "anna@example.org or <>"),
+    ("message_id", "Message id", "13 letters and digits"),
+    ("client_address", "Client address", "192.0.2.1"),
+];
+
+/// Its fields for times: names and labels.
+pub(super) const TIMES: [(&str, &str); 2] = [
+    ("since", "Received at or after (UTC)"),
+    ("until", "Received before (UTC)"),
+];
 
 /// A field of the form with a closed set of words.
 pub(super) struct SearchSelect {
@@ -103,19 +109,9 @@ impl MessageSearch {
         }
     }
 
-    /// A search was typed.
-    pub(super) fn is_searching(&self) -> bool {
-        let nothing = Self {
-            before: self.before.clone(),
-            ..Self::default()
-        };
-        *self != nothing
-    }
-
-    /// The page with this search, for the messages before `before` or for the newest.
-    pub(super) fn url(&self, before: Option<MessageId>) -> String {
-        let before = before.map(|id| id.to_string()).unwrap_or_default();
-        let pairs = [
+    /// What was typed, by the names of the fields.
+    fn pairs(&self) -> [(&'static str, &str); 10] {
+        [
             ("sender", &self.sender),
             ("recipient", &self.recipient),
             ("message_id", &self.message_id),
@@ -126,47 +122,32 @@ impl MessageSearch {
             ("reason", &self.reason),
             ("since", &self.since),
             ("until", &self.until),
-            ("before", &before),
-        ];
-        query_string::link(
-            "/messages",
-            &pairs.map(|(name, value)| (name, value.as_str())),
-        )
-    }
-
-    pub(super) fn texts(&self) -> Vec<SearchField> {
-        let field = |name, label, value: &str, example| SearchField {
-            name,
-            label,
-            value: value.to_owned(),
-            example,
-        };
-        let address = &self.client_address;
-        let recipients = "bert@example.net or bert*";
-        vec![
-            field("recipient", "Recipient", &self.recipient, recipients),
-            field("sender", "Sender", &self.sender, "anna@example.org or <>"),
-            field(
-                "message_id",
-                "Message id",
-                &self.message_id,
-                "13 letters and digits",
-            ),
-            field("client_address", "Client address", address, "192.0.2.1"),
         ]
     }
 
-    pub(super) fn times(&self) -> Vec<SearchField> {
-        let field = |name, label, typed| SearchField {
-            name,
-            label,
-            value: for_input(typed),
-            example: "",
-        };
-        vec![
-            field("since", "Received at or after (UTC)", &self.since),
-            field("until", "Received before (UTC)", &self.until),
-        ]
+    /// A search was typed.
+    pub(super) fn is_searching(&self) -> bool {
+        self.pairs().iter().any(|(_, value)| !value.is_empty())
+    }
+
+    /// The page with this search, for the messages before `before` or for the newest.
+    pub(super) fn url(&self, before: Option<MessageId>) -> String {
+        let before = before.map(|id| id.to_string()).unwrap_or_default();
+        let mut pairs = self.pairs().to_vec();
+        pairs.push(("before", &before));
+        query_string::link("/messages", &pairs)
+    }
+
+    /// The text in a field.
+    pub(super) fn value(&self, name: &str) -> &str {
+        let mut pairs = self.pairs().into_iter();
+        let pair = pairs.find(|(known, _)| *known == name);
+        pair.map_or("", |(_, value)| value)
+    }
+
+    /// The same for the browser's field for times.
+    pub(super) fn time(&self, name: &str) -> String {
+        for_input(self.value(name))
     }
 
     pub(super) fn selects(&self) -> Vec<SearchSelect> {

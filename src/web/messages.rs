@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::access::Visitor;
 use super::error::PageError;
 use super::extract::Ctx;
-use super::message_search::{MessageSearch, SearchField, SearchProblems, SearchSelect};
+use super::message_search::{MessageSearch, SearchProblems};
 use super::page::{Frame, Section, render};
 use super::pairs::Pairs;
 use super::story::RecipientStatus;
@@ -27,10 +27,7 @@ const RECIPIENTS_SHOWN: usize = 3;
 #[template(path = "messages.html")]
 struct MessageListPage {
     frame: Frame,
-    texts: Vec<SearchField>,
-    selects: Vec<SearchSelect>,
-    times: Vec<SearchField>,
-    is_searching: bool,
+    search: MessageSearch,
     problems: SearchProblems,
     trail_is_off: bool,
     kept_for: String,
@@ -95,10 +92,7 @@ fn empty(context: &Context, visitor: Visitor, search: &MessageSearch) -> Message
     let retention = Duration::from_secs(settings.trail_retention_seconds);
     MessageListPage {
         frame: Frame::new(context, visitor, Section::Messages, "Messages"),
-        texts: search.texts(),
-        selects: search.selects(),
-        times: search.times(),
-        is_searching: search.is_searching(),
+        search: search.clone(),
         problems: SearchProblems::default(),
         trail_is_off: !settings.keep_trail,
         kept_for: span(retention),

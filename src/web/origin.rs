@@ -82,8 +82,6 @@ fn words<'a>(
         .flat_map(|value| value.split(','))
         .map(|word| word.trim().trim_matches('"'))
         .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .into_iter()
 }
 
 /// Notes the origin of a request; one that comes by plain HTTP where HTTPS is asked for is led there.
