@@ -151,6 +151,7 @@ const ROOMS: &[Room] = &[
             &["mod"],
             &["convert", "survey"],
             &["content", "header"],
+            &["content_writer"],
             &["addresses", "encoded_words", "parameters"],
             &["words"],
             &["folding"],

@@ -33,7 +33,7 @@ fn converted(pieces: &[&[u8]]) -> Result<Vec<u8>, Unconvertible> {
         survey.look(piece);
     }
     let plan = survey.finish()?;
-    let bytes = plan.bytes();
+    let bytes = plan.bytes;
     let mut converter = Converter::new(plan);
     let mut converted = Vec::new();
     for piece in pieces {

@@ -1,7 +1,8 @@
 //! What the survey finds out about one content, and how it is to be encoded.
 
 use super::Unconvertible;
-use super::encode::{self, QuotedPrintable, base64_bytes};
+use super::content_writer::ContentWriter;
+use super::encode::{self, base64_bytes};
 use super::plan::{Charset, PartChange, Treatment};
 use crate::mime::part_header::PartKind;
 use crate::mime::structure::{HeaderText, VisitedHeader};
@@ -26,9 +27,9 @@ pub(super) struct ContentSurvey {
     bytes: u64,
     is_eight_bit: bool,
     is_utf8: bool,
-    quoted_printable: QuotedPrintable,
-    quoted_printable_bytes: u64,
-    repaired_bytes: u64,
+    /// Repairs it, or makes it quoted-printable.
+    writer: ContentWriter,
+    written_bytes: u64,
     pub(super) masked_bytes: u64,
 }
 
@@ -83,6 +84,14 @@ impl ContentSurvey {
     /// A content begins below a header.
     pub(super) fn begin(number: usize, header: &VisitedHeader<'_>) -> Self {
         let fields = &header.fields;
+        let repair = match fields.encoding {
+            TransferEncoding::QuotedPrintable => Some(Treatment::RepairQuotedPrintable),
+            TransferEncoding::Base64 => Some(Treatment::RepairBase64),
+            TransferEncoding::Binary | TransferEncoding::Identity | TransferEncoding::Foreign => {
+                None
+            }
+        };
+        let treatment = repair.unwrap_or(Treatment::QuotedPrintable);
         Self {
             number,
             block: header.text.block.to_vec(),
@@ -102,13 +111,8 @@ impl ContentSurvey {
             },
             needs_charset: fields.is_text() && fields.charset().is_none(),
             choice: EncodingChoice::of(header),
-            repair: match fields.encoding {
-                TransferEncoding::QuotedPrintable => Some(Treatment::RepairQuotedPrintable),
-                TransferEncoding::Base64 => Some(Treatment::RepairBase64),
-                TransferEncoding::Binary
-                | TransferEncoding::Identity
-                | TransferEncoding::Foreign => None,
-            },
+            repair,
+            writer: ContentWriter::of(treatment, header.kind),
             is_utf8: true,
             ..Self::default()
         }
@@ -133,29 +137,15 @@ impl ContentSurvey {
         if self.is_multipart {
             self.masked_bytes += length(scratch, |out| encode::mask(text, out));
         }
-        match self.repair {
-            None => {
-                let encoder = &mut self.quoted_printable;
-                self.quoted_printable_bytes += length(scratch, |out| encoder.text(text, out));
-            }
-            Some(Treatment::RepairBase64) => {
-                self.repaired_bytes += length(scratch, |out| encode::repair_base64(text, out));
-            }
-            Some(_) => {
-                let repair = encode::repair_quoted_printable;
-                self.repaired_bytes += length(scratch, |out| repair(text, out));
-            }
-        }
+        self.written_bytes += length(scratch, |out| self.writer.text(text, out));
     }
 
     /// The end of that line.
-    pub(super) fn line_end(&mut self, line_end: &[u8]) {
+    pub(super) fn line_end(&mut self, line_end: &[u8], scratch: &mut Vec<u8>) {
         let bytes = line_end.len() as u64;
         self.bytes += bytes;
-        self.repaired_bytes += bytes;
         self.masked_bytes += bytes;
-        self.quoted_printable = QuotedPrintable::default();
-        self.quoted_printable_bytes += "\r\n".len() as u64;
+        self.written_bytes += length(scratch, |out| self.writer.line_end(line_end, out));
     }
 
     /// What becomes of it, and how long it gets.
@@ -164,11 +154,11 @@ impl ContentSurvey {
             return (PartChange::KEEP, self.bytes);
         }
         if let Some(repair) = self.repair {
-            return (PartChange::of(repair), self.repaired_bytes);
+            return (PartChange::of(repair), self.written_bytes);
         }
         let last_line_end = if ends_message { 2 } else { 0 };
         let base64 = base64_bytes(self.bytes) + last_line_end;
-        let treatment = self.choice.treatment(self.quoted_printable_bytes, base64);
+        let treatment = self.choice.treatment(self.written_bytes, base64);
         let charset = match self.is_utf8 {
             true => Charset::Utf8,
             false => Charset::Unknown,
@@ -179,13 +169,13 @@ impl ContentSurvey {
         };
         match treatment {
             Treatment::Base64 => (change, base64),
-            _ => (change, self.quoted_printable_bytes),
+            _ => (change, self.written_bytes),
         }
     }
 }
 
 /// How much is written.
-fn length(scratch: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
+pub(super) fn length(scratch: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
     scratch.clear();
     write(scratch);
     scratch.len() as u64

@@ -1,10 +1,10 @@
 //! The second pass: writes the message as the plan has it.
 
-use super::encode::{self, Base64, QuotedPrintable};
+use super::content_writer::ContentWriter;
+use super::encode;
 use super::header;
-use super::plan::{ConversionPlan, Treatment};
+use super::plan::ConversionPlan;
 use crate::mime::lines::{Lines, split_line_end};
-use crate::mime::part_header::PartKind;
 use crate::mime::structure::{ContentEnd, SeenBy, Structure, StructureVisitor, VisitedHeader};
 
 /// Converts one message. It is fed the bytes that the survey looked at.
@@ -23,20 +23,7 @@ struct ConversionProgress {
     content: ContentWriter,
 }
 
-/// What is done to the content that the machine stands in.
-#[derive(Debug)]
-enum ContentWriter {
-    Copy,
-    Mask,
-    QuotedPrintable(QuotedPrintable),
-    Base64(Base64),
-    RepairQuotedPrintable,
-    RepairBase64,
-}
-
 impl Converter {
-    /// The converter for one message.
-    #[must_use]
     pub(in crate::delivery) fn new(plan: ConversionPlan) -> Converter {
         Converter {
             lines: Lines::default(),
@@ -86,45 +73,20 @@ impl StructureVisitor for Writing<'_> {
         let change = self.progress.plan.change(self.progress.headers);
         self.progress.headers += 1;
         header::write(&header.text, change, self.out);
-        self.progress.content = match change.treatment {
-            Treatment::SevenBit if header.kind == PartKind::Multipart => ContentWriter::Mask,
-            Treatment::Keep | Treatment::SevenBit => ContentWriter::Copy,
-            Treatment::QuotedPrintable => {
-                ContentWriter::QuotedPrintable(QuotedPrintable::default())
-            }
-            Treatment::Base64 => ContentWriter::Base64(Base64::default()),
-            Treatment::RepairQuotedPrintable => ContentWriter::RepairQuotedPrintable,
-            Treatment::RepairBase64 => ContentWriter::RepairBase64,
-        };
+        self.progress.content = ContentWriter::of(change.treatment, header.kind);
     }
 
     fn text(&mut self, text: &[u8]) {
-        match &mut self.progress.content {
-            ContentWriter::Copy => self.out.extend_from_slice(text),
-            ContentWriter::Mask => encode::mask(text, self.out),
-            ContentWriter::QuotedPrintable(encoder) => encoder.text(text, self.out),
-            ContentWriter::Base64(encoder) => encoder.bytes(text, self.out),
-            ContentWriter::RepairQuotedPrintable => encode::repair_quoted_printable(text, self.out),
-            ContentWriter::RepairBase64 => encode::repair_base64(text, self.out),
-        }
+        self.progress.content.text(text, self.out);
     }
 
     fn line_end(&mut self, line_end: &'static [u8]) {
-        match &mut self.progress.content {
-            ContentWriter::QuotedPrintable(encoder) => encoder.line_end(self.out),
-            ContentWriter::Base64(encoder) => encoder.bytes(line_end, self.out),
-            ContentWriter::Copy
-            | ContentWriter::Mask
-            | ContentWriter::RepairQuotedPrintable
-            | ContentWriter::RepairBase64 => self.out.extend_from_slice(line_end),
-        }
+        self.progress.content.line_end(line_end, self.out);
     }
 
     fn content_end(&mut self, end: ContentEnd) {
-        let content = std::mem::replace(&mut self.progress.content, ContentWriter::Copy);
-        if let ContentWriter::Base64(encoder) = content {
-            encoder.finish(end == ContentEnd::Message, self.out);
-        }
+        let content = std::mem::take(&mut self.progress.content);
+        content.finish(end == ContentEnd::Message, self.out);
     }
 
     fn epilogue(&mut self, line: &[u8], _is_signed: bool) {

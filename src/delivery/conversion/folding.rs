@@ -92,7 +92,9 @@ impl<'o> Folding<'o> {
             let end = self.column + self.blanks.len() + piece.len();
             let has_place = (!self.blanks.is_empty() || self.may_fold) && !self.is_bare;
             self.folds |= has_place && end > LINE_BYTES || end > UNFOLDABLE_BYTES + LINE_BYTES;
-            self.put(piece);
+            self.lead();
+            self.out.extend_from_slice(piece);
+            self.column += piece.len();
         }
         self.is_behind_encoded = false;
     }
@@ -134,12 +136,6 @@ impl<'o> Folding<'o> {
     fn room(&self) -> usize {
         let before = if self.folds { 0 } else { self.column };
         LINE_BYTES.saturating_sub(before + self.blanks.len().max(usize::from(self.folds)))
-    }
-
-    fn put(&mut self, word: &[u8]) {
-        self.lead();
-        self.out.extend_from_slice(word);
-        self.column += word.len();
     }
 
     /// Writes what stands before a word.

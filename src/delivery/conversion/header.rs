@@ -16,7 +16,14 @@ const LINE_BYTES: usize = 78;
 pub(super) fn write(header: &HeaderText<'_>, change: PartChange, out: &mut Vec<u8>) {
     let is_changed = change.is_change() || !header.block.is_ascii();
     if is_changed {
-        HeaderWriter::new(change, out).header(header);
+        let writer = HeaderWriter {
+            change,
+            out,
+            has_version: false,
+            has_type: false,
+            has_encoding: false,
+        };
+        writer.header(header);
     } else {
         out.extend_from_slice(header.block);
     }
@@ -35,17 +42,7 @@ struct HeaderWriter<'o> {
     has_encoding: bool,
 }
 
-impl<'o> HeaderWriter<'o> {
-    fn new(change: PartChange, out: &'o mut Vec<u8>) -> Self {
-        Self {
-            change,
-            out,
-            has_version: false,
-            has_type: false,
-            has_encoding: false,
-        }
-    }
-
+impl HeaderWriter<'_> {
     fn header(mut self, header: &HeaderText<'_>) {
         for lines in fields(header.block) {
             match RawField::of(lines) {
@@ -58,20 +55,18 @@ impl<'o> HeaderWriter<'o> {
         }
         // RFC 2045 §4: it stands in the header of a message, not in that of a part.
         if header.is_of_message && !self.has_version {
-            self.out.extend_from_slice(b"MIME-Version: 1.0\r\n");
+            self.write(&["MIME-Version: 1.0\r\n"]);
         }
         if let Some(charset) = self.change.charset
             && !self.has_type
         {
             let charset = charset.name();
-            let field = format!("Content-Type: text/plain; charset={charset}\r\n");
-            self.out.extend_from_slice(field.as_bytes());
+            self.write(&["Content-Type: text/plain; charset=", charset, "\r\n"]);
         }
         if let Some(encoding) = encoding_name(self.change.treatment)
             && !self.has_encoding
         {
-            let field = format!("Content-Transfer-Encoding: {encoding}\r\n");
-            self.out.extend_from_slice(field.as_bytes());
+            self.write(&["Content-Transfer-Encoding: ", encoding, "\r\n"]);
         }
     }
 
@@ -106,9 +101,7 @@ impl<'o> HeaderWriter<'o> {
             None => return false,
         };
         self.out.extend_from_slice(field.label);
-        self.out.extend_from_slice(b" ");
-        self.out.extend_from_slice(label.as_bytes());
-        self.out.extend_from_slice(b"\r\n");
+        self.write(&[" ", label, "\r\n"]);
         true
     }
 
@@ -128,9 +121,9 @@ impl<'o> HeaderWriter<'o> {
         self.out.extend_from_slice(head);
         let length = behind.iter().position(|byte| *byte == b'\n');
         let line = field.label.len() + head.len() + length.unwrap_or(behind.len());
-        let addition = format!("; charset={}", charset.name());
-        if line + addition.len() <= LINE_BYTES {
-            self.out.extend_from_slice(addition.as_bytes());
+        let addition = ["; charset=", charset.name()];
+        if line + addition.concat().len() <= LINE_BYTES {
+            self.write(&addition);
             self.out.extend_from_slice(behind);
             return;
         }
@@ -139,14 +132,19 @@ impl<'o> HeaderWriter<'o> {
             true => "\r\n\t;",
             false => ";\r\n\t",
         };
-        let addition = format!("{fold}charset={}", charset.name());
-        self.out.extend_from_slice(addition.as_bytes());
+        self.write(&[fold, "charset=", charset.name()]);
         match behind.strip_prefix(b";") {
             Some(others) if !others.trim_ascii().is_empty() => {
                 self.out.extend_from_slice(b";\r\n\t");
                 self.out.extend_from_slice(others.trim_ascii_start());
             }
             _ => self.out.extend_from_slice(behind),
+        }
+    }
+
+    fn write(&mut self, words: &[&str]) {
+        for word in words {
+            self.out.extend_from_slice(word.as_bytes());
         }
     }
 

@@ -12,6 +12,7 @@
 
 mod addresses;
 mod content;
+mod content_writer;
 mod convert;
 mod encode;
 mod encoded_words;

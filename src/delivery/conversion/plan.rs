@@ -6,16 +6,11 @@ pub(in crate::delivery) struct ConversionPlan {
     /// For each header in the order of the message; none at all when there is nothing to convert.
     pub(super) changes: Vec<PartChange>,
     pub(super) is_needed: bool,
-    pub(super) bytes: u64,
+    /// The exact size of the converted message.
+    pub(in crate::delivery) bytes: u64,
 }
 
 impl ConversionPlan {
-    /// The exact size of the converted message.
-    #[must_use]
-    pub(in crate::delivery) fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
     /// The message holds 8-bit bytes. Otherwise the converter gives it back as it is.
     #[must_use]
     #[cfg(test)]
@@ -125,13 +120,10 @@ pub(in crate::delivery) enum Unconvertible {
     /// Parts within parts beyond our bound. A multipart cannot be encoded as a whole (RFC 2045 §6.4).
     #[error("it holds 8-bit bytes, and its parts are nested too deep")]
     TooDeep,
-    /// More parts than our bound.
     #[error("it holds 8-bit bytes, and it has too many parts")]
     TooManyParts,
-    /// A part's header beyond our bound.
     #[error("it holds 8-bit bytes, and the header of a part is too long")]
     HeaderTooLong,
-    /// A line beyond our bound.
     #[error("it holds 8-bit bytes, and a line is too long")]
     LineTooLong,
 }

@@ -116,7 +116,7 @@ pub(super) fn converted(chunks: &[&[u8]]) -> Result<Vec<u8>, Unconvertible> {
         survey.look(chunk);
     }
     let plan = survey.finish()?;
-    let bytes = plan.bytes();
+    let bytes = plan.bytes;
     let mut converter = Converter::new(plan);
     let mut out = Vec::new();
     // The second pass is cut differently.

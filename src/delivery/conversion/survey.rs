@@ -1,6 +1,6 @@
 //! The first pass: what each part holds, what becomes of it, and how long it gets.
 
-use super::content::ContentSurvey;
+use super::content::{ContentSurvey, length};
 use super::encode;
 use super::header;
 use super::plan::{ConversionPlan, PartChange, Treatment, Unconvertible};
@@ -23,8 +23,6 @@ pub(in crate::delivery) struct Survey {
 }
 
 impl Survey {
-    /// The survey of one message.
-    #[must_use]
     pub(in crate::delivery) fn new() -> Survey {
         Survey {
             lines: Lines::default(),
@@ -136,9 +134,7 @@ impl SurveyFindings {
     }
 
     fn header_bytes(&mut self, text: &HeaderText<'_>, change: PartChange) -> u64 {
-        self.scratch.clear();
-        header::write(text, change, &mut self.scratch);
-        self.scratch.len() as u64
+        length(&mut self.scratch, |out| header::write(text, change, out))
     }
 }
 
@@ -182,7 +178,7 @@ impl StructureVisitor for SurveyFindings {
     }
 
     fn line_end(&mut self, line_end: &'static [u8]) {
-        self.content.line_end(line_end);
+        self.content.line_end(line_end, &mut self.scratch);
     }
 
     fn content_end(&mut self, end: ContentEnd) {
@@ -207,9 +203,8 @@ impl StructureVisitor for SurveyFindings {
             self.note_eight_bit(is_signed);
         }
         let (text, line_end) = split_line_end(line);
-        self.scratch.clear();
-        encode::mask(text, &mut self.scratch);
-        self.bytes += (self.scratch.len() + line_end.len()) as u64;
+        let masked = length(&mut self.scratch, |out| encode::mask(text, out));
+        self.bytes += masked + line_end.len() as u64;
     }
 
     fn delimiter(&mut self, bytes: &[u8]) {
