@@ -23,7 +23,6 @@ struct Penalty {
 }
 
 impl Penalties {
-    /// The address failed.
     pub(super) fn punish(&mut self, address: SocketAddr, now: Instant) {
         if self.of.len() >= limits::ADDRESS_PENALTIES {
             self.of.retain(|_, penalty| now < penalty.until);
@@ -39,7 +38,6 @@ impl Penalties {
         }
     }
 
-    /// The address works.
     pub(super) fn forgive(&mut self, address: SocketAddr) {
         self.of.remove(&address);
     }

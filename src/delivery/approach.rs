@@ -200,7 +200,6 @@ impl Approach<'_> {
         opened
     }
 
-    /// Tells the breaker what came of it.
     pub(super) fn learn(&self, event: BreakerEvent, admission: Admission) {
         self.delivery.learn(self.known, event, admission);
     }

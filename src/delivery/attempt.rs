@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -17,7 +18,6 @@ use crate::message::Outcome;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RemoteServer {
     pub(super) address: SocketAddr,
-    /// TLS was spoken.
     pub(super) tls: bool,
     /// It offered DSN: reports of delivery are its business from here on (RFC 3461 §5.2.2).
     pub(super) reports: bool,
@@ -53,31 +53,35 @@ impl Delivery {
             request: &request,
             point,
         };
-        let tried = attempt.run().await;
+        let (outcomes, server) = attempt.run().await;
         let now = Instant::now();
-        let result = AttemptResult {
-            outcomes: request.recipients.into_iter().zip(tried.outcomes).collect(),
-            peer: tried.peer.map(|peer| peer.address),
-            tls: tried.peer.is_some_and(|peer| peer.tls),
-            peer_reports: tried.peer.is_some_and(|peer| peer.reports),
-            took: now.saturating_duration_since(began),
-        };
-        known
-            .counters
-            .count(result.outcomes.iter().map(|(_, outcome)| outcome));
-        if result.peer.is_some() {
-            known.counters.record(result.took, now);
+        let took = now.saturating_duration_since(began);
+        known.counters.count(&outcomes);
+        if server.is_some() {
+            known.counters.record(took, now);
         }
-        result
+        result(&request.recipients, outcomes, server, took)
     }
 }
 
-/// What an attempt came to, before it is reported.
-struct AttemptOutcomes {
-    /// In the order of the request.
+/// What came of a transaction, for the recipients at these places in the envelope.
+pub(super) fn result(
+    recipients: &[usize],
     outcomes: Vec<Outcome>,
-    peer: Option<RemoteServer>,
+    server: Option<RemoteServer>,
+    took: Duration,
+) -> AttemptResult {
+    AttemptResult {
+        outcomes: recipients.iter().copied().zip(outcomes).collect(),
+        peer: server.map(|server| server.address),
+        tls: server.is_some_and(|server| server.tls),
+        peer_reports: server.is_some_and(|server| server.reports),
+        took,
+    }
 }
+
+/// An outcome for each recipient in the order of the request, and the server that was spoken to.
+type Tried = (Vec<Outcome>, Option<RemoteServer>);
 
 struct Attempt<'a, P> {
     approach: Approach<'a>,
@@ -87,7 +91,7 @@ struct Attempt<'a, P> {
 
 impl<P: CommitPoint> Attempt<'_, P> {
     /// Never fails: whatever happens is an outcome.
-    async fn run(&self) -> AttemptOutcomes {
+    async fn run(&self) -> Tried {
         let (_room, admission) = match self.approach.admission(self.request.busy_wait).await {
             Ok(admission) => admission,
             Err(outcome) => return self.nobody(outcome),
@@ -106,7 +110,7 @@ impl<P: CommitPoint> Attempt<'_, P> {
     }
 
     /// None: there was no idle connection, or it turned out to be dead before anything was handed over.
-    async fn on_idle_connection(&self, admission: Admission) -> Option<AttemptOutcomes> {
+    async fn on_idle_connection(&self, admission: Admission) -> Option<Tried> {
         let mut connection = self.approach.idle().await?;
         self.point.greeted();
         let concluded = transaction::conduct(&mut connection, self.request, self.point).await;
@@ -124,8 +128,8 @@ impl<P: CommitPoint> Attempt<'_, P> {
         concluded: Concluded,
         connection: ServerConnection,
         admission: Admission,
-    ) -> AttemptOutcomes {
-        let peer = Some(RemoteServer::of(&connection));
+    ) -> Tried {
+        let server = Some(RemoteServer::of(&connection));
         match concluded.ending {
             ConnectionFate::Reusable => {
                 let Approach {
@@ -142,17 +146,11 @@ impl<P: CommitPoint> Attempt<'_, P> {
             }
             ConnectionFate::Severed | ConnectionFate::Stale => {}
         }
-        AttemptOutcomes {
-            outcomes: concluded.outcomes,
-            peer,
-        }
+        (concluded.outcomes, server)
     }
 
     /// No server was spoken to.
-    fn nobody(&self, outcome: Outcome) -> AttemptOutcomes {
-        AttemptOutcomes {
-            outcomes: vec![outcome; self.request.recipients.len()],
-            peer: None,
-        }
+    fn nobody(&self, outcome: Outcome) -> Tried {
+        (vec![outcome; self.request.recipients.len()], None)
     }
 }

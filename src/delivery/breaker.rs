@@ -73,7 +73,6 @@ impl Breaker {
         }
     }
 
-    /// What it did when it was tried last.
     pub(super) fn standing(&self, now: Instant) -> NextHopHealth {
         match self.last {
             Some((standing, at))
@@ -104,7 +103,6 @@ impl Breaker {
         self.probe_at().filter(|&probe_at| now < probe_at + grace)
     }
 
-    /// Asks for an attempt.
     pub(super) fn admit(&mut self, timeouts: TimeoutProfile, now: Instant) -> Admission {
         if let Some(probe_at) = self.suspended(timeouts, now) {
             return Admission::Suspended(probe_at);

@@ -68,9 +68,7 @@ pub(super) struct ServerConnection {
     pub(super) capabilities: Capabilities,
     /// By which name it was found; an address as text when it has none.
     host: Arc<str>,
-    /// Where it is.
     pub(super) peer: SocketAddr,
-    /// What it speaks.
     pub(super) protocol: Protocol,
     /// What we say that we are.
     hostname: Arc<str>,
@@ -335,7 +333,6 @@ impl ServerConnection {
         }
     }
 
-    /// Sends one command and reads its reply.
     pub(super) async fn ask(
         &mut self,
         stage: SmtpStage,

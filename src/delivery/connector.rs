@@ -44,7 +44,6 @@ pub(super) enum ConnectError {
     /// It turned us away at this stage.
     #[error("{1}")]
     TurnedAway(SmtpStage, Reply),
-    /// It is a listener of ours.
     #[error("it is this server itself")]
     Ourselves,
 }

@@ -12,19 +12,14 @@ use crate::system_error::in_words;
 /// Why a conversation could not go on.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConversationError {
-    /// No connection was made.
     #[error("could not connect: {}", in_words(.0))]
     Connect(io::Error),
-    /// Something took too long.
     #[error("timed out {0}")]
     TimedOut(Wait),
-    /// The server closed the connection.
     #[error("the server closed the connection")]
     Closed,
-    /// The connection broke.
     #[error("the connection broke: {}", in_words(.0))]
     Broken(io::Error),
-    /// The server does not speak SMTP.
     #[error("the server's reply cannot be read: {0}")]
     Malformed(ReplyError),
     /// The server said what is no answer to this.
@@ -33,16 +28,13 @@ pub(super) enum ConversationError {
     /// The server said something when nothing was asked; none: a part of it.
     #[error("the server said {} unasked", .0.as_ref().map_or("something".to_owned(), Reply::to_string))]
     Unasked(Option<Reply>),
-    /// The server said some of what it had to say.
     #[error("the server did not say all of its reply: {0}")]
     HalfSaid(Box<ConversationError>),
     /// A reply was wanted before those that come before it: never, unless we err.
     #[error("the replies before the one {0} are not read")]
     OutOfOrder(SmtpStage),
-    /// TLS could not be agreed on.
     #[error("TLS failed: {}", in_words(.0))]
     Tls(io::Error),
-    /// Our own copy of the content cannot be read.
     #[error("the stored content cannot be read: {}", in_words(.0))]
     Content(io::Error),
 }

@@ -110,7 +110,6 @@ impl<'a> EnvelopeExchange<'a> {
         }
     }
 
-    /// Writes the step's command.
     pub(super) fn write(&self, step: EnvelopeStep, out: &mut BytesMut) {
         let envelope = &self.request.message.envelope;
         match step {
@@ -124,7 +123,6 @@ impl<'a> EnvelopeExchange<'a> {
         }
     }
 
-    /// Takes the step's reply.
     pub(super) fn take(&mut self, step: EnvelopeStep, reply: &Reply) {
         let reply = &*kept(reply, self.words_bytes);
         if verdicts::is_closing(reply) {
@@ -206,7 +204,6 @@ impl<'a> EnvelopeExchange<'a> {
         self.turned_away
     }
 
-    /// The server said 421.
     pub(super) fn is_closing(&self) -> bool {
         self.state == ConversationState::Closing
     }

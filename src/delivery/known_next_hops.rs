@@ -107,14 +107,12 @@ impl KnownNextHops {
         by_name.get(name).map(|kept| Arc::clone(&kept.next_hop))
     }
 
-    /// Everything that is known.
     pub(super) fn all(&self) -> Vec<Arc<KnownNextHop>> {
         let by_name = self.by_name.lock();
         let all = by_name.values();
         all.map(|kept| Arc::clone(&kept.next_hop)).collect()
     }
 
-    /// The figures of all, by name.
     pub(super) fn figures(&self, now: Instant) -> Vec<NextHopFigures> {
         let all = self.all();
         let mut figures: Vec<_> = all.iter().map(|next_hop| next_hop.figures(now)).collect();

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use super::Delivery;
 use super::approach::Approach;
-use super::attempt::RemoteServer;
+use super::attempt::{self, RemoteServer};
 use super::breaker::{Admission, BreakerEvent};
 use super::connection::ServerConnection;
 use super::content;
@@ -246,13 +246,7 @@ impl OpenTransaction {
         took: Duration,
     ) -> AttemptResult {
         self.known.counters.count(&outcomes);
-        AttemptResult {
-            outcomes: recipients.iter().copied().zip(outcomes).collect(),
-            peer: Some(self.peer.address),
-            tls: self.peer.tls,
-            peer_reports: self.peer.reports,
-            took,
-        }
+        attempt::result(recipients, outcomes, Some(self.peer), took)
     }
 
     async fn hear(&mut self) -> Vec<Outcome> {

@@ -25,9 +25,7 @@ const SMTP_PORT: u16 = 25;
 pub(super) struct MailServer {
     /// The name it is known by, for TLS; an address as text when it has none.
     pub(super) host: Arc<str>,
-    /// Where it listens.
     pub(super) address: SocketAddr,
-    /// What it speaks.
     pub(super) protocol: Protocol,
     /// Of its MX record; 0 where there is none.
     pub(super) preference: u16,
@@ -54,7 +52,6 @@ impl Resolver {
         }
     }
 
-    /// What it asks.
     pub(super) fn dns(&self) -> &Arc<Dns> {
         &self.dns
     }

@@ -66,7 +66,7 @@ pub(super) async fn conduct<P: CommitPoint>(
             };
         }
     };
-    let converted_bytes = conversion.as_ref().map(ConversionPlan::bytes);
+    let converted_bytes = conversion.as_ref().map(|plan| plan.bytes);
     let exchange = EnvelopeExchange::new(request, &connection.capabilities, converted_bytes);
     let is_agreed = !connection.reused;
     let mut transaction = Transaction {

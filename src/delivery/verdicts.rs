@@ -47,9 +47,11 @@ impl SmtpStage {
             Self::Mail | Self::Recipient | Self::Data | Self::EndOfData
         )
     }
+}
 
-    fn in_words(self) -> &'static str {
-        match self {
+impl fmt::Display for SmtpStage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Self::Greeting => "as its greeting",
             Self::Ehlo => "to EHLO",
             Self::StartTls => "to STARTTLS",
@@ -60,13 +62,7 @@ impl SmtpStage {
             Self::EndOfData => "to the end of data",
             Self::Noop => "to NOOP",
             Self::Quit => "to QUIT",
-        }
-    }
-}
-
-impl fmt::Display for SmtpStage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.in_words())
+        })
     }
 }
 
@@ -114,7 +110,6 @@ fn ours_to_repair(stage: SmtpStage, reply: &Reply) -> Outcome {
 
 fn quoted(stage: SmtpStage, reply: &Reply, enhanced: (u8, u16, u16)) -> Reply {
     let words = reply.shown_words();
-    let stage = stage.in_words();
     let words = format!("the next hop said {} {words} {stage}", reply.codes());
     Reply {
         said_by: reply.said_by.clone(),
@@ -183,7 +178,7 @@ mod tests {
         let found = verdict(stage, &reply).map_or("go on".to_owned(), |outcome| {
             format!("{} {}", outcome.kind(), outcome.reply().code)
         });
-        assert_eq!(found, expected, "{code} {}", stage.in_words());
+        assert_eq!(found, expected, "{code} {stage}");
     }
 
     #[test]
