@@ -77,10 +77,7 @@ pub(crate) fn walk(
     {
         walk.message(&content, wrappings);
     }
-    match walk.end {
-        None | Some(WalkEnd::Enough) => Ok(()),
-        Some(WalkEnd::Trouble(why)) => Err(why),
-    }
+    walk.end.unwrap_or(Ok(()))
 }
 
 struct PartWalk<'a, S> {
@@ -91,16 +88,8 @@ struct PartWalk<'a, S> {
     /// Messages that were encoded, to be walked over when the one that they came in is done; and how
     /// often they were wrapped.
     wrapped: Vec<(Bytes, usize)>,
-    /// It does not go on.
-    end: Option<WalkEnd>,
-}
-
-/// Why a walk ends before the message does.
-enum WalkEnd {
-    /// Enough was seen.
-    Enough,
-    /// It must not go on.
-    Trouble(String),
+    /// It does not go on: enough was seen, or why it must not.
+    end: Option<Result<(), String>>,
 }
 
 impl<S: FnMut(&LeafPart<'_>) -> ControlFlow<()>> PartWalk<'_, S> {
@@ -137,13 +126,13 @@ impl<S: FnMut(&LeafPart<'_>) -> ControlFlow<()>> PartWalk<'_, S> {
     }
 
     fn fail(&mut self, why: String) {
-        self.end.get_or_insert(WalkEnd::Trouble(why));
+        self.end.get_or_insert(Err(why));
     }
 
     fn show(&mut self, part: &LeafPart<'_>) {
         self.count();
         if self.end.is_none() && (self.show)(part).is_break() {
-            self.end = Some(WalkEnd::Enough);
+            self.end = Some(Ok(()));
         }
     }
 

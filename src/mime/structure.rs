@@ -232,13 +232,13 @@ impl Structure {
         });
         self.is_of_message = kind == PartKind::Message;
         self.is_before_parts = kind == PartKind::Multipart;
-        self.position = match kind {
-            PartKind::Message => StructurePosition::Header,
-            PartKind::Multipart | PartKind::Leaf => StructurePosition::Content,
-        };
+        self.position = StructurePosition::Content;
         match kind {
             PartKind::Multipart => self.open.open(boundary, is_digest, is_signed),
-            PartKind::Message => self.open.open(None, false, false),
+            PartKind::Message => {
+                self.position = StructurePosition::Header;
+                self.open.open(None, false, false);
+            }
             PartKind::Leaf => {}
         }
         self.block = block;

@@ -53,18 +53,11 @@ impl TransferEncoding {
 /// What says in whatever words that the content stands there as it is: 7bit and 8bit in all their spellings, and
 /// the name of a character set.
 fn is_no_encoding(token: &[u8]) -> bool {
-    const OTHERS: [&[u8]; 8] = [
-        b"none",
-        b"text",
-        b"plain",
-        b"raw",
-        b"ascii",
-        b"us-ascii",
-        b"identity",
-        b"ansi",
-    ];
-    const BEGINNINGS: [&[u8]; 6] = [b"7", b"8", b"utf", b"iso-8859", b"windows-", b"unicode"];
-    OTHERS.contains(&token) || BEGINNINGS.iter().any(|begins| token.starts_with(begins))
+    const OTHERS: &str = "none text plain raw ascii us-ascii identity ansi";
+    const BEGINNINGS: &str = "7 8 utf iso-8859 windows- unicode";
+    let mut others = OTHERS.split(' ').map(str::as_bytes);
+    let mut beginnings = BEGINNINGS.split(' ').map(str::as_bytes);
+    others.any(|other| token == other) || beginnings.any(|begins| token.starts_with(begins))
 }
 
 /// RFC 2045 §6.8: what is not of the alphabet is left out, and padding may be in the middle where
