@@ -21,11 +21,8 @@ pub(super) enum Modification {
     SetField(usize, WrittenField),
     /// The next part of a new body.
     Body(Bytes),
-    /// One recipient more.
     AddRecipient(Recipient),
-    /// One recipient fewer.
     RemoveRecipient(Mailbox),
-    /// Another sender.
     Sender(ReversePath),
 }
 

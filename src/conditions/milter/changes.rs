@@ -15,13 +15,6 @@ pub(super) struct Changes {
     field_bytes: usize,
 }
 
-/// How many changes there are of what, for the trail.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) fields: usize,
-    pub(super) envelope: usize,
-}
-
 impl Changes {
     /// Takes one that is no part of a new body.
     ///
@@ -47,7 +40,8 @@ impl Changes {
         Ok(())
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    /// How many there are of header fields, and how many of the envelope.
+    pub(super) fn counts(&self) -> (usize, usize) {
         let is_of_envelope = |change: &&Modification| {
             matches!(
                 change,
@@ -57,10 +51,7 @@ impl Changes {
             )
         };
         let envelope = self.others.iter().filter(is_of_envelope).count();
-        Counts {
-            fields: self.others.len() - envelope,
-            envelope,
-        }
+        (self.others.len() - envelope, envelope)
     }
 
     /// As edits of a draft that has these fields.
@@ -195,11 +186,7 @@ mod tests {
             Modification::Sender(ReversePath::Null),
             change(1, "n"),
         ]);
-        let expected = Counts {
-            fields: 1,
-            envelope: 3,
-        };
-        assert_eq!(changes.counts(), expected);
+        assert_eq!(changes.counts(), (1, 3));
         let edits = changes.into_edits(&[], true);
         let expected = [
             Edit::AddRecipient(carl),
@@ -234,7 +221,7 @@ mod tests {
                 1 => change(number, ["", "v"][value]),
                 _ => Modification::AddField(written("To", ["", "v"][value])),
             });
-            let edits = collected(changes.collect()).into_edits(header.fields(), false);
+            let edits = collected(changes.collect()).into_edits(&header.fields, false);
             prop_assert!(edits.len() < 9);
         }
     }

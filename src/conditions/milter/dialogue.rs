@@ -31,7 +31,6 @@ const MACRO: u8 = b'D';
 /// What a milter makes of a message.
 #[derive(Debug)]
 pub(super) struct MilterOutcome {
-    /// How the conversation ended.
     pub(super) end: MilterVerdict,
     /// Why the message is to be kept back, whatever else.
     pub(super) quarantine: Option<String>,
@@ -47,7 +46,6 @@ pub(super) struct MilterOutcome {
     pub(super) keeps_leading_space: bool,
 }
 
-/// How a conversation ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum MilterVerdict {
     /// The message may pass.

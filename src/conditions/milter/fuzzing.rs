@@ -44,7 +44,7 @@ pub fn hear_milter(said: &[u8]) {
         else {
             continue;
         };
-        assert_eq!(Header::read(field.raw()).fields(), [field]);
+        assert_eq!(Header::read(field.raw()).fields, [field]);
     }
 }
 

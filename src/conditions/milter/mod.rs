@@ -33,7 +33,6 @@ use super::words;
 use crate::message::Reservation;
 use crate::settings::service_address::ServiceAddress;
 use crate::smtp::reply::Reply;
-use changes::Counts;
 use dialogue::{MilterOutcome, MilterVerdict, converse};
 use incoming::Incoming;
 use telling::Announced;
@@ -130,10 +129,7 @@ fn verdict(outcome: MilterOutcome, milter: &str, fields: &[Field]) -> CheckVerdi
     }
     let is_so = "not shown, too large";
     said.extend(of_count(outcome.unshown, "header field", is_so));
-    let Counts {
-        fields: changed,
-        envelope,
-    } = outcome.changes.counts();
+    let (changed, envelope) = outcome.changes.counts();
     said.extend(of_count(changed, "change", "of the header"));
     said.extend(new_body.is_some().then(|| "a new body".to_owned()));
     said.extend(of_count(envelope, "change", "of the envelope"));

@@ -5,15 +5,11 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use crate::limits;
 
-/// Bytes of the length.
 const LENGTH_BYTES: usize = 4;
 
-/// One packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Packet {
-    /// What it is.
     pub(super) command: u8,
-    /// What it says.
     pub(super) data: Bytes,
 }
 
@@ -40,7 +36,6 @@ impl Packet {
     }
 }
 
-/// Writes a packet.
 pub(super) fn put_packet(out: &mut Vec<u8>, command: u8, data: &[u8]) {
     // Header fields are the longest that is sent, and they are bounded by the header.
     let length = u32::try_from(data.len() + 1).unwrap_or(u32::MAX);

@@ -5,10 +5,8 @@ use super::packet::Packet;
 use crate::conditions::words;
 use crate::smtp::reply::{Enhanced, Reply};
 
-/// One packet of a milter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum MilterResponse {
-    /// Go on.
     Continue,
     /// The message may pass, and nothing more of it is wanted.
     Accept,

@@ -41,27 +41,30 @@ struct StageCodes {
     unanswered: u32,
     /// The version of the protocol that brought it.
     since: u32,
+    /// What it is called where a milter talks nonsense.
+    name: &'static str,
 }
 
 impl MilterStage {
     const fn wire(self) -> StageCodes {
-        let (command, unwanted, unanswered, since) = match self {
-            Self::Connect => (b'C', 1 << 0, 1 << 12, VERSION_MIN),
-            Self::Helo => (b'H', 1 << 1, 1 << 13, VERSION_MIN),
-            Self::Mail => (b'M', 1 << 2, 1 << 14, VERSION_MIN),
-            Self::Recipient => (b'R', 1 << 3, 1 << 15, VERSION_MIN),
-            Self::Data => (b'T', 1 << 9, 1 << 16, 4),
-            Self::Field => (b'L', 1 << 5, 1 << 7, VERSION_MIN),
-            Self::EndOfHeader => (b'N', 1 << 6, 1 << 18, VERSION_MIN),
-            Self::Body => (b'B', 1 << 4, 1 << 19, VERSION_MIN),
+        let (command, unwanted, unanswered, since, name) = match self {
+            Self::Connect => (b'C', 1 << 0, 1 << 12, VERSION_MIN, "connect"),
+            Self::Helo => (b'H', 1 << 1, 1 << 13, VERSION_MIN, "HELO"),
+            Self::Mail => (b'M', 1 << 2, 1 << 14, VERSION_MIN, "MAIL"),
+            Self::Recipient => (b'R', 1 << 3, 1 << 15, VERSION_MIN, "RCPT"),
+            Self::Data => (b'T', 1 << 9, 1 << 16, 4, "DATA"),
+            Self::Field => (b'L', 1 << 5, 1 << 7, VERSION_MIN, "a header field"),
+            Self::EndOfHeader => (b'N', 1 << 6, 1 << 18, VERSION_MIN, "the end of the header"),
+            Self::Body => (b'B', 1 << 4, 1 << 19, VERSION_MIN, "the body"),
             // Without it there is no verdict: nobody may decline it, or leave it unanswered.
-            Self::EndOfBody => (b'E', 0, 0, VERSION_MIN),
+            Self::EndOfBody => (b'E', 0, 0, VERSION_MIN, "the end of the body"),
         };
         StageCodes {
             command,
             unwanted,
             unanswered,
             since,
+            name,
         }
     }
 
@@ -72,28 +75,16 @@ impl MilterStage {
 
     /// What it is called where a milter talks nonsense.
     pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Helo => "HELO",
-            Self::Mail => "MAIL",
-            Self::Recipient => "RCPT",
-            Self::Data => "DATA",
-            Self::Field => "a header field",
-            Self::EndOfHeader => "the end of the header",
-            Self::Body => "the body",
-            Self::EndOfBody => "the end of the body",
-        }
+        self.wire().name
     }
 }
 
-/// What a milter has agreed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Agreed {
     version: u32,
     steps: u32,
 }
 
-/// The data of our offer.
 pub(super) fn offer() -> Vec<u8> {
     let numbers = [VERSION, ACTIONS, STEPS];
     numbers.into_iter().flat_map(u32::to_be_bytes).collect()
