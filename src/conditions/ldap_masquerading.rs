@@ -75,18 +75,16 @@ fn official_of(
     attribute: &str,
     sender: &Mailbox,
 ) -> Result<Option<Mailbox>, String> {
-    let mut addresses = Vec::new();
-    for text in entry.values(attribute) {
-        addresses.push(entry.address(attribute, text)?);
+    let values = entry.values(attribute);
+    let addresses = values.map(|text| entry.address(attribute, text));
+    let mut addresses = addresses.collect::<Result<Vec<Mailbox>, String>>()?;
+    let is_own = |address: &Mailbox| address.as_str().eq_ignore_ascii_case(sender.as_str());
+    if addresses.iter().any(is_own) {
+        return Ok(None);
     }
-    let is_official = addresses
-        .iter()
-        .any(|address| address.as_str().eq_ignore_ascii_case(sender.as_str()));
-    match (addresses.pop(), addresses.len()) {
-        (None, _) => Ok(None),
-        _ if is_official => Ok(None),
-        (Some(address), 0) => Ok(Some(address)),
-        (Some(_), _) => Err(entry.has_several(attribute)),
+    match addresses.len() {
+        0 | 1 => Ok(addresses.pop()),
+        _ => Err(entry.has_several(attribute)),
     }
 }
 

@@ -107,7 +107,7 @@ fn a_from_of_somebody_else_stays() {
     let verdict = masqueraded(
         &mailbox("asmith@example.org"),
         &mailbox("a@example.com"),
-        fields.fields(),
+        &fields.fields,
     );
     let [Edit::Sender(_), Edit::Change(name, nth, field)] = &verdict.edits[..] else {
         panic!("{:?}", verdict.edits);

@@ -21,7 +21,6 @@ pub(super) struct Nonsense;
 pub(super) struct Elements<'a>(pub(super) &'a [u8]);
 
 impl<'a> Elements<'a> {
-    /// There are no more.
     pub(super) fn are_over(&self) -> bool {
         self.0.is_empty()
     }
@@ -102,7 +101,6 @@ pub(super) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     element
 }
 
-/// A number with this tag.
 pub(super) fn numbered(tag: u8, number: u32) -> Vec<u8> {
     let bytes = number.to_be_bytes();
     // The shortest form whose first bit is not taken for a sign.

@@ -32,6 +32,16 @@ impl From<Nonsense> for ServiceError {
     }
 }
 
+impl LdapResult {
+    /// Without success the connection is of no use.
+    fn succeeded(self, what: &str) -> Result<(), ServiceError> {
+        match self.is_success() {
+            true => Ok(()),
+            false => Err(ServiceError::Service(format!("{what}: {}", self.told()))),
+        }
+    }
+}
+
 impl LdapConnection {
     /// Connects, secures when there is a connector for that, and logs in as it is set. The caller bounds
     /// how long that may take.
@@ -65,11 +75,7 @@ impl LdapConnection {
     async fn start_tls(&mut self) -> Result<(), ServiceError> {
         let id = self.send(&Request::StartTls).await?;
         match self.answer_to(id).await? {
-            LdapResponse::Extended(outcome) if outcome.is_success() => Ok(()),
-            LdapResponse::Extended(outcome) => Err(ServiceError::Service(format!(
-                "StartTLS: {}",
-                outcome.told()
-            ))),
+            LdapResponse::Extended(outcome) => outcome.succeeded("StartTLS"),
             _ => Err(Nonsense.into()),
         }
     }
@@ -96,11 +102,7 @@ impl LdapConnection {
         }
         let id = self.send(&Request::Bind { dn, password }).await?;
         match self.answer_to(id).await? {
-            LdapResponse::Bound(outcome) if outcome.is_success() => Ok(()),
-            LdapResponse::Bound(outcome) => Err(ServiceError::Service(format!(
-                "the login: {}",
-                outcome.told()
-            ))),
+            LdapResponse::Bound(outcome) => outcome.succeeded("the login"),
             _ => Err(Nonsense.into()),
         }
     }

@@ -18,9 +18,7 @@ pub(super) struct DirectoryQuery {
 /// What the directory says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum LookUpResult {
-    /// There is no such entry.
     Nobody,
-    /// There is one.
     Entry(Arc<DirectoryEntry>),
     /// There is more than one: it cannot tell which is meant.
     Several,
@@ -29,9 +27,7 @@ pub(super) enum LookUpResult {
 /// An entry with what was asked of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::conditions) struct DirectoryEntry {
-    /// Its name.
     pub(in crate::conditions) dn: String,
-    /// Attribute and value.
     pub(super) values: Vec<(String, String)>,
 }
 

@@ -15,31 +15,18 @@ const NO_ATTRIBUTES: &str = "1.1";
 /// Two entries tell that there are several.
 const ENTRIES: u32 = 2;
 
-/// A message to the directory.
+/// A message to the directory. It may take so many seconds for an answer.
 pub(super) enum Request<'a> {
     /// We are this one.
-    Bind {
-        /// Name.
-        dn: &'a str,
-        /// And password.
-        password: &'a str,
-    },
-    /// Who is there?
+    Bind { dn: &'a str, password: &'a str },
+    /// Who is there below this entry?
     Search {
-        /// Below this entry.
         base: &'a str,
-        /// By this.
         question: &'a DirectoryQuery,
-        /// The directory may take so long.
         seconds: u32,
     },
     /// Is this entry there?
-    Base {
-        /// This one.
-        base: &'a str,
-        /// The directory may take so long.
-        seconds: u32,
-    },
+    Base { base: &'a str, seconds: u32 },
     /// Speak TLS from here on.
     StartTls,
 }
@@ -49,18 +36,14 @@ pub(super) enum Request<'a> {
 pub(super) struct LdapMessage {
     /// Of the request that it answers; 0: of none.
     pub(super) id: u32,
-    /// What it says.
     pub(super) response: LdapResponse,
 }
 
 /// What a message of the directory says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum LdapResponse {
-    /// What came of a bind.
     Bound(LdapResult),
-    /// An entry was found.
     Found(DirectoryEntry),
-    /// The search is over.
     Done(LdapResult),
     /// What came of StartTLS; also what the directory says of itself.
     Extended(LdapResult),
@@ -71,14 +54,12 @@ pub(super) enum LdapResponse {
 /// RFC 4511 §4.1.9.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LdapResult {
-    /// The result code.
     pub(super) code: u32,
     /// The directory's own words.
     pub(super) words: String,
 }
 
 impl Request<'_> {
-    /// The message as it is sent.
     pub(super) fn message(&self, id: u32) -> Result<Vec<u8>, String> {
         let operation = match self {
             Self::Bind { dn, password } => {
@@ -114,7 +95,6 @@ const WHOLE_SUBTREE: u32 = 2;
 /// RFC 4511 §4.5.1.7.5: the tag of a filter for whatever has an attribute.
 const PRESENT: u8 = 0x87;
 
-/// A filter as it is sent.
 fn written(filter: &str) -> Result<Vec<u8>, String> {
     let filter =
         ldap3::parse_filter(filter).map_err(|()| format!("the filter {filter} is none"))?;
@@ -146,7 +126,6 @@ fn search(base: &str, scope: u32, filter: &[u8], attributes: &[String], seconds:
 }
 
 impl LdapMessage {
-    /// Reads the content of a message.
     pub(super) fn read(content: &[u8]) -> Result<Self, Nonsense> {
         let mut parts = Elements(content);
         let id = parts.number(ber::INTEGER)?;
