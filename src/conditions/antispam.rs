@@ -42,7 +42,7 @@ struct Opinion {
 async fn check(asked: MessageCheck<'_>) -> CheckVerdict {
     let settings = &asked.settings.antispam;
     let Some(server) = &settings.server else {
-        return CheckVerdict::cannot_tell("no server is set");
+        return CheckVerdict::of(CheckAnswer::CannotTell, "no server is set");
     };
     let most = settings.connections_max;
     let asker = asked.asker(settings.when_unavailable);
@@ -149,7 +149,8 @@ fn step_of(action: &str) -> Option<SpamAction> {
 fn judge(opinion: &Opinion, settings: &Antispam) -> CheckVerdict {
     let words = opinion.in_words();
     let Some(step) = opinion.step(settings) else {
-        return CheckVerdict::cannot_tell(format!("its action is unknown: {words}"));
+        let why = format!("its action is unknown: {words}");
+        return CheckVerdict::of(CheckAnswer::CannotTell, why);
     };
     let answer = match step {
         SpamAction::Pass => return CheckVerdict::of(CheckAnswer::Pass, words),

@@ -27,7 +27,7 @@ pub(super) const CHECK: ConditionCheck = ConditionCheck {
 async fn check(asked: MessageCheck<'_>) -> CheckVerdict {
     let settings = &asked.settings.antivirus;
     let Some(server) = &settings.server else {
-        return CheckVerdict::cannot_tell("no server is set");
+        return CheckVerdict::of(CheckAnswer::CannotTell, "no server is set");
     };
     let clamd = &asked.conditions.antivirus;
     let service = clamd.at(server, settings.connections_max);
@@ -66,7 +66,7 @@ enum ScanResult {
 /// The neutral question: a message without content. It goes the way of all messages through clamd, which
 /// answers a PING even when all its scanners hang.
 async fn scan_nothing(server: &ServiceAddress) -> Result<(), String> {
-    match scan(server, DraftReader::of_nothing()).await {
+    match scan(server, DraftReader::default()).await {
         Ok(_) | Err(ServiceError::Message(_)) => Ok(()),
         Err(ServiceError::Service(why) | ServiceError::NotShown(why)) => Err(why),
     }

@@ -73,7 +73,7 @@ async fn check(asked: EnvelopeCheck<'_>) -> CheckVerdict {
         }
         Weighed::Tag | Weighed::Pass => CheckVerdict::with(edits, sentence),
         Weighed::Undecided => {
-            let no_answer = match tally.has_left_out() {
+            let no_answer = match tally.has_left_out {
                 true => NoAnswer::NotAsked(sentence),
                 false => NoAnswer::CannotTell(sentence),
             };

@@ -23,7 +23,6 @@ pub(super) struct ConditionCheck {
 
 /// Which messages a condition concerns.
 pub(super) enum Concerns {
-    /// All of them.
     All,
     /// Those with such an envelope.
     ByEnvelope(fn(&EnvelopeFacts<'_>, &Settings) -> bool),

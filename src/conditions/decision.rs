@@ -52,7 +52,6 @@ impl fmt::Display for Condition {
 /// A condition that is present.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PresentCondition {
-    /// Which.
     pub(super) condition: Condition,
     /// It sends the message down the standard path.
     pub(super) disables_fast_path: bool,
@@ -61,7 +60,6 @@ pub(super) struct PresentCondition {
 /// The conditions that are present, in the order in which they are asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Decision {
-    /// In that order.
     pub(super) present: Vec<PresentCondition>,
 }
 

@@ -72,7 +72,7 @@ impl Draft {
         Ok(Self {
             share,
             envelope: arrived.envelope.clone(),
-            fields: header.fields().to_vec(),
+            fields: header.fields.to_vec(),
             prepended: 0,
             is_rewritten: false,
             body: None,
@@ -85,7 +85,6 @@ impl Draft {
         })
     }
 
-    /// The message that arrived.
     pub(super) fn arrived(&self) -> &Arc<Message> {
         &self.arrived
     }
@@ -109,7 +108,6 @@ impl Draft {
         }
     }
 
-    /// The header as it arrived.
     pub(super) fn header(&self) -> &Header {
         &self.header
     }
@@ -121,12 +119,12 @@ impl Draft {
 
     /// Where the header ends is known.
     pub(super) fn has_whole_header(&self) -> bool {
-        self.header.is_whole() || self.body.is_some()
+        self.header.is_whole || self.body.is_some()
     }
 
     /// All of its header was read.
     pub(super) fn has_readable_header(&self) -> bool {
-        self.header.is_whole() || self.arrived.body.len() <= limits::HEADER_BYTES as u64
+        self.header.is_whole || self.arrived.body.len() <= limits::HEADER_BYTES as u64
     }
 
     /// Takes the fields out that came with the message and that only we may write: a tag means something
@@ -198,7 +196,7 @@ impl Draft {
 
     /// The fields, for a change of those that arrived. A header whose end was not found stays as it is.
     fn rewritten(&mut self) -> Result<&mut Vec<Field>, NotApplied> {
-        if !self.header.is_whole() && !self.is_rewritten {
+        if !self.header.is_whole && !self.is_rewritten {
             return Err(NotApplied::EndlessHeader);
         }
         self.is_rewritten = true;
@@ -269,7 +267,7 @@ impl Draft {
             (Some(new), _) => (&new.body, new.eight_bit, 0),
             (None, false) => (&self.arrived.body, self.arrived.eight_bit, 0),
             (None, true) => {
-                let behind_header = self.header.bytes() as u64;
+                let behind_header = self.header.bytes as u64;
                 (&self.arrived.body, self.arrived.eight_bit, behind_header)
             }
         };
@@ -363,7 +361,7 @@ impl Draft {
     pub(super) fn body_reader(&self) -> DraftReader {
         let (body, content_from) = match &self.body {
             Some(new) => (&new.body, 0),
-            None => (&self.arrived.body, self.header.bytes() as u64),
+            None => (&self.arrived.body, self.header.bytes as u64),
         };
         let message = Message {
             body: Arc::clone(body),

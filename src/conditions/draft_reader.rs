@@ -8,22 +8,14 @@ use bytes::{Bytes, BytesMut};
 use crate::limits;
 use crate::message::{BodyReader, Message, Reservation};
 
-/// Reads a message with its prefix, block by block.
-#[derive(Debug)]
+/// Reads a message with its prefix, block by block; by default a message without content.
+#[derive(Debug, Default)]
 pub(super) struct DraftReader {
     pub(super) prefix: Option<Bytes>,
     pub(super) body: Option<BodyReader>,
 }
 
 impl DraftReader {
-    /// Reads nothing: a message without content.
-    pub(super) fn of_nothing() -> Self {
-        Self {
-            prefix: None,
-            body: None,
-        }
-    }
-
     /// The next block, none at the end.
     ///
     /// # Errors

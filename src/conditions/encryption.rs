@@ -16,7 +16,6 @@ use tokio::time::timeout;
 use super::blocks::{BlockReader, BlockWriter};
 use super::check::{CheckFn, Concerns, ConditionCheck, MessageCheck};
 use super::draft::Draft;
-use super::draft_reader::DraftReader;
 use super::facts::Coverage;
 use super::header::Field;
 use super::resources::CheckResources;
@@ -33,7 +32,7 @@ use crate::smtp::reply::Reply;
 pub(super) const CHECK: ConditionCheck = ConditionCheck {
     concerns: Concerns::ByMessage(|facts, settings, _| {
         let content = facts.content;
-        content.is_some_and(|content| concerns(content.keys, content.header.fields(), settings))
+        content.is_some_and(|content| concerns(content.keys, &content.header.fields, settings))
     }),
     tags: &[],
     run: CheckFn::Message(|asked| Box::pin(check(asked))),
@@ -136,8 +135,8 @@ async fn check(asked: MessageCheck<'_>) -> CheckVerdict {
             let reply = Reply::ENDLESS_HEADER_TO_ENCRYPT;
             CheckVerdict::of(CheckAnswer::Refuse(reply), "its header has no end")
         }
-        Ok(Err(error)) => CheckVerdict::cannot_tell(words::cut(&error.to_string())),
-        Err(_) => CheckVerdict::cannot_tell("encryption took too long"),
+        Ok(Err(error)) => CheckVerdict::of(CheckAnswer::CannotTell, words::cut(&error.to_string())),
+        Err(_) => CheckVerdict::of(CheckAnswer::CannotTell, "encryption took too long"),
     }
 }
 
@@ -214,9 +213,8 @@ async fn encrypted(
     let thread = spawn_blocking(move || {
         openpgp::encrypt(BlockReader::new(plain), &key, BlockWriter::new(secret))
     });
-    let part = PlainPart::of(draft);
     // Each ends when its neighbour does: whoever is dropped closes its channel.
-    let feeding = async move { part.send(to_thread).await };
+    let feeding = send_plain(draft, to_thread);
     let draining = async move {
         while let Some(block) = from_thread.recv().await {
             writer.append(&block).await?;
@@ -278,57 +276,41 @@ fn opening(boundary: &str) -> String {
     )
 }
 
-/// What is encrypted: the message's own body with the fields that say what it is, signatures and all.
-struct PlainPart {
-    header: Bytes,
-    body: DraftReader,
-    /// The header that arrived ends where it should.
-    has_whole_header: bool,
-}
-
-impl PlainPart {
-    fn of(draft: &Draft) -> Self {
-        let mut header = BytesMut::new();
-        let fields = draft.fields().iter();
-        for field in fields.filter(|field| is_of_content(field)) {
-            if !field.is_named("MIME-Version") {
-                header.extend_from_slice(field.raw());
-            }
-        }
-        header.extend_from_slice(b"\r\n");
-        Self {
-            header: header.freeze(),
-            body: draft.body_reader(),
-            has_whole_header: draft.has_whole_header(),
+/// Sends what is encrypted, block by block: the message's own body with the fields that say what it is, signatures
+/// and all. Ends early, and well, when nobody takes it any more; [`io::ErrorKind::InvalidData`] when the header has
+/// no end.
+async fn send_plain(draft: &Draft, to: mpsc::Sender<Bytes>) -> io::Result<()> {
+    let mut header = BytesMut::new();
+    for field in draft.fields().iter().filter(|field| is_of_content(field)) {
+        if !field.is_named("MIME-Version") {
+            header.extend_from_slice(field.raw());
         }
     }
-
-    /// Sends it block by block; ends early, and well, when nobody takes it any more.
-    async fn send(mut self, to: mpsc::Sender<Bytes>) -> io::Result<()> {
-        let mut begin = BytesMut::new();
-        // The empty line behind the header that arrived stands in ours already.
-        while begin.len() < 2 {
-            match self.body.next().await? {
-                Some(block) => begin.extend_from_slice(&block),
-                None => break,
-            }
+    header.extend_from_slice(b"\r\n");
+    let mut body = draft.body_reader();
+    let mut begin = BytesMut::new();
+    // The empty line behind the header that arrived stands in ours already.
+    while begin.len() < 2 {
+        match body.next().await? {
+            Some(block) => begin.extend_from_slice(&block),
+            None => break,
         }
-        if !begin.is_empty() && !self.has_whole_header {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        if begin.starts_with(b"\r\n") {
-            let _ = begin.split_to(2);
-        }
-        if to.send(self.header).await.is_err() || to.send(begin.freeze()).await.is_err() {
-            return Ok(());
-        }
-        while let Some(block) = self.body.next().await? {
-            if to.send(block).await.is_err() {
-                break;
-            }
-        }
-        Ok(())
     }
+    if !begin.is_empty() && !draft.has_whole_header() {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    if begin.starts_with(b"\r\n") {
+        let _ = begin.split_to(2);
+    }
+    if to.send(header.freeze()).await.is_err() || to.send(begin.freeze()).await.is_err() {
+        return Ok(());
+    }
+    while let Some(block) = body.next().await? {
+        if to.send(block).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

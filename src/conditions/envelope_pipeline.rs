@@ -57,10 +57,29 @@ impl Conditions {
         let mut words = Vec::new();
         for present in &decision.present {
             let condition = &present.condition;
-            let checked = self.run_envelope_check(condition, envelope, settings, deadline);
-            let Some(verdict) = checked.await else {
-                standard_path.get_or_insert_with(|| condition.reason());
-                continue;
+            let policy = settings.policy(condition.kind);
+            let own_deadline = policy.timeout.map(|timeout| Instant::now() + timeout);
+            let verdict = match check_of(condition.kind).run {
+                CheckFn::Nothing => CheckVerdict::pass(),
+                CheckFn::Envelope(run) => {
+                    let asker = Asker {
+                        party: envelope.client.party(),
+                        deadline: own_deadline.map_or(deadline, |own| own.min(deadline)),
+                        when_unavailable: policy.when_unavailable,
+                    };
+                    let asked = EnvelopeCheck {
+                        conditions: self,
+                        settings,
+                        envelope,
+                        asker,
+                    };
+                    run(asked).await
+                }
+                // It needs the content.
+                CheckFn::Message(_) => {
+                    standard_path.get_or_insert_with(|| condition.reason());
+                    continue;
+                }
             };
             if matches!(verdict.answer, CheckAnswer::Quarantine) {
                 standard_path.get_or_insert_with(|| condition.reason());
@@ -75,34 +94,5 @@ impl Conditions {
             words: bounded(words.join("; ")),
             standard_path,
         })
-    }
-
-    /// One check; none when it needs the content.
-    async fn run_envelope_check(
-        &self,
-        condition: &Condition,
-        envelope: EnvelopeFacts<'_>,
-        settings: &Settings,
-        deadline: Instant,
-    ) -> Option<CheckVerdict> {
-        let policy = settings.policy(condition.kind);
-        let own_deadline = policy.timeout.map(|timeout| Instant::now() + timeout);
-        match check_of(condition.kind).run {
-            CheckFn::Nothing => Some(CheckVerdict::pass()),
-            CheckFn::Envelope(run) => {
-                let check = EnvelopeCheck {
-                    conditions: self,
-                    settings,
-                    envelope,
-                    asker: Asker {
-                        party: envelope.client.party(),
-                        deadline: own_deadline.map_or(deadline, |own| own.min(deadline)),
-                        when_unavailable: policy.when_unavailable,
-                    },
-                };
-                Some(run(check).await)
-            }
-            CheckFn::Message(_) => None,
-        }
     }
 }

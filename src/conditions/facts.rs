@@ -21,7 +21,6 @@ pub struct EnvelopeFacts<'a> {
 /// What is known of a message when a condition decides on it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MessageFacts<'a> {
-    /// Client, sender, recipients.
     pub(super) envelope: EnvelopeFacts<'a>,
     /// None: the content has not arrived yet.
     pub(super) content: Option<ContentFacts<'a>>,
@@ -32,7 +31,6 @@ pub(super) struct MessageFacts<'a> {
 pub(super) struct ContentFacts<'a> {
     /// Bytes of content.
     pub(super) size_bytes: u64,
-    /// Its header.
     pub(super) header: &'a Header,
     /// For which of its recipients there is an OpenPGP key.
     pub(super) keys: Coverage,
@@ -41,9 +39,7 @@ pub(super) struct ContentFacts<'a> {
 /// For whom there is a valid OpenPGP key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Coverage {
-    /// Some recipient has one.
     pub(super) some_have: bool,
-    /// Some recipient has none.
     pub(super) some_lack: bool,
 }
 
@@ -72,7 +68,6 @@ impl<'a> EnvelopeFacts<'a> {
 }
 
 impl<'a> MessageFacts<'a> {
-    /// The facts before the content.
     pub(super) fn before_content(envelope: EnvelopeFacts<'a>) -> Self {
         Self {
             envelope,

@@ -38,12 +38,12 @@ fn walk_over(content: &[u8]) {
 /// A header is read: its fields are its bytes, and each is read again as itself.
 fn read_header(content: &[u8]) {
     let header = Header::read(content);
-    let raw = header.fields().iter().map(|field| &field.raw()[..]);
+    let raw = header.fields.iter().map(|field| &field.raw()[..]);
     let bytes: Vec<u8> = raw.collect::<Vec<_>>().concat();
-    assert_eq!(bytes, content[..header.bytes()]);
-    for field in header.fields() {
+    assert_eq!(bytes, content[..header.bytes]);
+    for field in &header.fields {
         assert_eq!(
-            Header::read(field.raw()).fields(),
+            Header::read(field.raw()).fields,
             std::slice::from_ref(field)
         );
         let decoded = decoded(&field.value());
@@ -57,7 +57,7 @@ pub(crate) fn record_of_parts(content: &[u8]) -> String {
     use std::fmt::Write as _;
 
     let mut record = String::new();
-    for field in Header::read(content).fields() {
+    for field in Header::read(content).fields {
         let value = decoded(&field.value());
         let _ = writeln!(record, "{}: {}", field.name(), value.escape_debug());
     }

@@ -9,9 +9,11 @@ use crate::mime::header_fields::{RawField, unfolded_text};
 /// The header at the beginning of a message.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Header {
-    fields: Vec<Field>,
-    bytes: usize,
-    is_whole: bool,
+    pub(super) fields: Vec<Field>,
+    /// Of its fields; what follows is the empty line, when there is one.
+    pub(super) bytes: usize,
+    /// Its end was found: it may be written anew.
+    pub(super) is_whole: bool,
 }
 
 /// One header field, folded as it came, with its CRLF.
@@ -62,22 +64,6 @@ impl Header {
         (self.bytes + 2 * self.fields.len() * size_of::<Field>()) as u64
     }
 
-    /// Its fields, in order.
-    pub(super) fn fields(&self) -> &[Field] {
-        &self.fields
-    }
-
-    /// Bytes of its fields; what follows is the empty line, when there is one.
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// Its end was found: it may be written anew.
-    pub(super) fn is_whole(&self) -> bool {
-        self.is_whole
-    }
-
-    /// Whether there is a field of this name.
     pub(super) fn has(&self, name: &str) -> bool {
         self.fields.iter().any(|field| field.is_named(name))
     }
@@ -192,7 +178,7 @@ mod tests {
     fn check(content: &[u8], fields: &[(&str, &str)], is_whole: bool) {
         let header = Header::read(content);
         let found: Vec<(String, String)> = header
-            .fields()
+            .fields
             .iter()
             .map(|field| (field.name(), field.value()))
             .collect();
@@ -201,7 +187,7 @@ mod tests {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
         assert_eq!(found, expected, "{}", content.escape_ascii());
-        assert_eq!(header.is_whole(), is_whole, "{}", content.escape_ascii());
+        assert_eq!(header.is_whole, is_whole, "{}", content.escape_ascii());
     }
 
     #[test]
@@ -227,7 +213,7 @@ mod tests {
         let long = Field::new("X", &"word ".repeat(40));
         let text = String::from_utf8_lossy(long.raw()).into_owned();
         assert!(text.lines().all(|line| line.len() <= 78), "{text}");
-        assert_eq!(Header::read(text.as_bytes()).fields().len(), 1);
+        assert_eq!(Header::read(text.as_bytes()).fields.len(), 1);
         let endless = Field::new("X", &"w".repeat(200));
         assert_eq!(endless.raw().len(), 205);
     }
@@ -265,15 +251,15 @@ mod tests {
         fn an_exact_field_is_one_field(value in any::<Vec<u8>>()) {
             let field = Field::exact("X-Mine", &value);
             let header = Header::read(field.raw());
-            prop_assert_eq!(header.fields().len(), 1);
-            prop_assert_eq!(header.bytes(), field.raw().len());
+            prop_assert_eq!(header.fields.len(), 1);
+            prop_assert_eq!(header.bytes, field.raw().len());
         }
 
         #[test]
         fn the_fields_are_the_beginning_of_the_content(content in "([A-Za-z-]{1,4}:? ?[a-z ]{0,6}(\r\n)?[ \t]?){0,12}") {
             let header = Header::read(content.as_bytes());
-            let joined: Vec<u8> = header.fields().iter().flat_map(|field| field.raw().to_vec()).collect();
-            prop_assert_eq!(joined.len(), header.bytes());
+            let joined: Vec<u8> = header.fields.iter().flat_map(|field| field.raw().to_vec()).collect();
+            prop_assert_eq!(joined.len(), header.bytes);
             prop_assert!(content.as_bytes().starts_with(&joined));
         }
 
@@ -281,8 +267,8 @@ mod tests {
         fn a_field_of_ours_is_one_field(value in any::<String>()) {
             for field in [Field::new("X-Mine", &value), verbatim("X-Mine", &value)] {
                 let header = Header::read(field.raw());
-                prop_assert_eq!(header.fields().len(), 1);
-                prop_assert_eq!(header.bytes(), field.raw().len());
+                prop_assert_eq!(header.fields.len(), 1);
+                prop_assert_eq!(header.bytes, field.raw().len());
             }
         }
     }

@@ -17,14 +17,6 @@ pub(super) struct NewBody {
     pub(super) eight_bit: bool,
 }
 
-impl PartialEq for NewBody {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.body, &other.body)
-    }
-}
-
-impl Eq for NewBody {}
-
 /// New content as it comes.
 #[derive(Debug)]
 pub(super) struct NewBodyWriter {

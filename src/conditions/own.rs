@@ -38,23 +38,16 @@ fn holds(own: &PreparedOwn, facts: &MessageFacts<'_>) -> bool {
             .address
             .is_some_and(|address| networks.iter().any(|network| network.contains(&address)))
     };
-    written
-        .recipients_more_than
-        .is_none_or(|most| recipients.len() as u64 > most)
-        && written
-            .larger_than_bytes
-            .is_none_or(|most| facts.size_bytes() > most)
+    let is_more = |count: u64, most: Option<u64>| most.is_none_or(|most| count > most);
+    let (from, to) = (own.sender.as_ref(), own.recipient.as_ref());
+    let header_field = written.header_field.as_deref();
+    is_more(recipients.len() as u64, written.recipients_more_than)
+        && is_more(facts.size_bytes(), written.larger_than_bytes)
         && (written.client_networks.is_empty() || in_networks())
-        && own
-            .sender
-            .as_ref()
-            .is_none_or(|pattern| pattern.is_match(sender.as_str()))
-        && own.recipient.as_ref().is_none_or(|pattern| {
+        && from.is_none_or(|pattern| pattern.is_match(sender.as_str()))
+        && to.is_none_or(|pattern| {
             let mut recipients = recipients.iter();
             recipients.any(|recipient| pattern.is_match(recipient.address.as_str()))
         })
-        && written
-            .header_field
-            .as_deref()
-            .is_none_or(|name| facts.has_field(name))
+        && header_field.is_none_or(|name| facts.has_field(name))
 }

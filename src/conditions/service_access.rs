@@ -11,16 +11,9 @@ use super::service::{Service, ServiceFigures};
 #[derive(Debug)]
 pub(super) struct ServiceByAccess<Address> {
     name: &'static str,
-    /// The one that was asked last stands first; the one of before it is kept, because messages that are on
+    /// By address and number of connections. The one that was asked last stands first; the one of before it is kept, because messages that are on
     /// their way when settings change go by the old ones.
-    known: Mutex<Vec<(ServiceAccess<Address>, Arc<Service>)>>,
-}
-
-/// How a service is reached.
-#[derive(Debug)]
-struct ServiceAccess<Address> {
-    address: Address,
-    connections: u32,
+    known: Mutex<Vec<(Address, u32, Arc<Service>)>>,
 }
 
 /// The service of the present settings, and the one of before.
@@ -42,27 +35,24 @@ impl<Address> ServiceByAccess<Address> {
         Given: PartialEq + ToOwned<Owned = Address> + ?Sized,
     {
         let mut known = self.known.lock();
-        let is_same = |access: &ServiceAccess<Address>| {
-            access.connections == connections && access.address.borrow() == address
+        let is_same = |(at, places, _): &(Address, u32, Arc<Service>)| {
+            *places == connections && at.borrow() == address
         };
-        match known.iter().position(|(access, _)| is_same(access)) {
+        match known.iter().position(is_same) {
             Some(place) => known.swap(0, place),
             None => {
-                let access = ServiceAccess {
-                    address: address.to_owned(),
-                    connections,
-                };
+                let service = Arc::new(Service::new(self.name, connections));
                 known.truncate(KEPT - 1);
-                known.insert(0, (access, Arc::new(Service::new(self.name, connections))));
+                known.insert(0, (address.to_owned(), connections, service));
             }
         }
-        Arc::clone(&known[0].1)
+        Arc::clone(&known[0].2)
     }
 
     /// How the one fares that was asked last; none when none was.
     pub(super) fn figures(&self) -> Option<ServiceFigures> {
         let known = self.known.lock();
-        known.first().and_then(|(_, service)| service.figures())
+        known.first().and_then(|(.., service)| service.figures())
     }
 }
 

@@ -16,6 +16,7 @@ use super::new_body::NewBody;
 use super::resources::CheckResources;
 use super::service::Asker;
 use super::services::Conditions;
+use super::verdict::RecipientCopy;
 use crate::clients::{ClientId, FairPermit, FairSemaphore};
 use crate::dns::Dns;
 use crate::message::{MemoryBudget, Message, MessageIds, Spool, testing};
@@ -138,4 +139,18 @@ pub(super) fn tools_with(keyring: Keyring) -> (TempDir, CheckResources) {
         dns: Arc::new(Dns::default()),
     };
     (directory, tools)
+}
+
+impl PartialEq for NewBody {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.body, &other.body)
+    }
+}
+
+impl PartialEq for RecipientCopy {
+    fn eq(&self, other: &Self) -> bool {
+        self.recipients == other.recipients
+            && self.fields == other.fields
+            && Arc::ptr_eq(&self.body, &other.body)
+    }
 }

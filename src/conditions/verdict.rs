@@ -25,7 +25,6 @@ pub(super) struct CheckVerdict {
 /// Whether a message may pass.
 #[derive(Debug)]
 pub(super) enum CheckAnswer {
-    /// Yes.
     Pass,
     /// Never: this 5xx is the reply.
     Refuse(Reply),
@@ -41,7 +40,8 @@ pub(super) enum CheckAnswer {
 }
 
 /// A change of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq))]
 pub(super) enum Edit {
     /// A field before all that are there, behind our own Received.
     Prepend(Field),
@@ -52,13 +52,10 @@ pub(super) enum Edit {
     Change(String, usize, Field),
     /// The n-th field of this name, counted from 1, goes.
     Remove(String, usize),
-    /// All fields of this name go.
     RemoveAll(&'static str),
     /// Everything behind the header is this.
     ReplaceBody(NewBody),
-    /// Another reverse path.
     Sender(ReversePath),
-    /// One recipient more.
     AddRecipient(Recipient),
     /// A recipient fewer, without a report.
     RemoveRecipient(Mailbox),
@@ -84,7 +81,6 @@ pub(super) enum Edit {
 /// Another message for some of the recipients.
 #[derive(Clone, Debug)]
 pub(super) struct RecipientCopy {
-    /// Who gets it.
     pub(super) recipients: Vec<Mailbox>,
     /// Its header, our Received field aside.
     pub(super) fields: Vec<Field>,
@@ -92,23 +88,12 @@ pub(super) struct RecipientCopy {
     pub(super) body: Arc<Body>,
 }
 
-impl PartialEq for RecipientCopy {
-    fn eq(&self, other: &Self) -> bool {
-        self.recipients == other.recipients
-            && self.fields == other.fields
-            && Arc::ptr_eq(&self.body, &other.body)
-    }
-}
-
-impl Eq for RecipientCopy {}
-
 impl CheckVerdict {
     /// Nothing was found.
     pub(super) fn pass() -> Self {
         Self::of(CheckAnswer::Pass, "")
     }
 
-    /// An answer with words.
     pub(super) fn of(answer: CheckAnswer, words: impl Into<String>) -> Self {
         Self {
             answer,
@@ -131,12 +116,6 @@ impl CheckVerdict {
         self
     }
 
-    /// The check cannot tell, and why.
-    pub(super) fn cannot_tell(why: impl std::fmt::Display) -> Self {
-        Self::of(CheckAnswer::CannotTell, why.to_string())
-    }
-
-    /// A service gave no answer.
     pub(super) fn without(answer: NoAnswer) -> Self {
         match answer {
             NoAnswer::CannotTell(why) => Self::of(CheckAnswer::CannotTell, why),

@@ -28,7 +28,7 @@ pub(super) async fn ask(server: &ServiceAddress, draft: &Draft) -> Result<Opinio
 pub(super) async fn ask_neutrally(server: &ServiceAddress) -> Result<(), String> {
     let mut trouble = String::new();
     for request in [&b"PING SPAMC/1.5\r\n\r\n"[..], EMPTY_MESSAGE] {
-        let answer = exchange(server, request.to_vec(), DraftReader::of_nothing());
+        let answer = exchange(server, request.to_vec(), DraftReader::default());
         trouble = match answer.await {
             Ok(answer) if answer.starts_with(ANSWER) => return Ok(()),
             Ok(answer) => {

@@ -10,8 +10,8 @@ pub(super) struct ListTally<'a> {
     lists: &'a BlackholeLists,
     /// One for each zone, in their order; none for one that has not answered yet.
     listings: Vec<Option<Listing>>,
-    /// A zone that has not answered was not asked.
-    has_left_out: bool,
+    /// A zone that has not answered was not asked: nobody can say that it could not tell.
+    pub(super) has_left_out: bool,
 }
 
 /// What is to become of a client's message.
@@ -70,11 +70,6 @@ impl<'a> ListTally<'a> {
     /// The message is tagged, if nothing worse becomes of it.
     pub(super) fn is_tagged(&self) -> bool {
         self.at(self.weight()) == Weighed::Tag
-    }
-
-    /// A zone that has not answered was not asked: nobody can say that it could not tell.
-    pub(super) fn has_left_out(&self) -> bool {
-        self.has_left_out
     }
 
     /// The zones that list the client.

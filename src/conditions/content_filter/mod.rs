@@ -93,7 +93,7 @@ async fn test(
         deadline: Instant::now() + limits::CONTENT_WAIT,
         when_unavailable: WhenUnavailable::Defer,
     };
-    let fields = Header::read(&message).fields().to_vec();
+    let fields = Header::read(&message).fields;
     let bytes = message.len() as u64;
     let answers = RuleAnswers::new(rules, true);
     let answers = ask_about_header(places, answers, fields, bytes, asker.clone()).await;
