@@ -58,7 +58,11 @@ pub(super) async fn page(
         page: pairs.take_number("page")?.unwrap_or(1).max(1),
         filter: pairs.into_filter()?,
     };
-    let part = shown.part();
+    let part = StoryPart {
+        filter: shown.filter.clone(),
+        offset: paging::offset(shown.page),
+        limit: limits::PAGE_ITEMS,
+    };
     let trail = context.search(&visitor, move |store| async move {
         store.trail.trail_of(id, &part).await
     });
@@ -104,30 +108,10 @@ async fn waiting(
 }
 
 /// The recipients that the page shows, as its URL says.
-#[derive(Default)]
 struct Shown {
     filter: StoryFilter,
     /// From 1 on.
     page: u64,
-}
-
-impl Shown {
-    fn part(&self) -> StoryPart {
-        StoryPart {
-            filter: self.filter.clone(),
-            offset: paging::offset(self.page),
-            limit: limits::PAGE_ITEMS,
-        }
-    }
-
-    /// Another page of the same recipients.
-    fn url(&self, id: MessageId, page: u64) -> String {
-        url(
-            id,
-            self.filter.recipient.as_deref().unwrap_or_default(),
-            page,
-        )
-    }
 }
 
 /// One page of the message's recipients, or of those like `recipient`.
@@ -145,18 +129,19 @@ fn recipients(id: MessageId, shown: &Shown, trail: &TrailOfMessage) -> Option<Re
     let page_items = u64::from(limits::PAGE_ITEMS);
     let all: u64 = trail.ends.values().sum();
     let is_filtered = shown.filter.recipient.is_some();
+    let typed = shown.filter.recipient.clone().unwrap_or_default();
     if all <= page_items && shown.page == 1 && !is_filtered {
         return None;
     }
     let of = wording::recipients(trail.total);
-    let to = |page: u64| shown.url(id, page);
+    let to = |page: u64| url(id, &typed, page);
     let mut paging = Paging::new("Pages of recipients", shown.page, trail.total, &of, to);
     if trail.events.is_empty() {
         paging.range.clear();
     }
     Some(RecipientList {
         all_url: format!("/messages/{id}"),
-        typed: shown.filter.recipient.clone().unwrap_or_default(),
+        typed,
         is_filtered,
         paging,
     })

@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::http::Method;
@@ -127,6 +128,12 @@ impl Route {
     /// Bodies may hold long lists of settings.
     pub(super) fn of_settings(mut self) -> Self {
         self.body_bytes = limits::SETTINGS_BODY_BYTES;
+        self
+    }
+
+    /// The handlers take `page` as an argument.
+    pub(super) fn about<P: Clone + Send + Sync + 'static>(mut self, page: P) -> Self {
+        self.answers = self.answers.route_layer(Extension(page));
         self
     }
 

@@ -14,15 +14,11 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::CsrfLayer;
 use utoipa_axum::routes;
 
-use super::access::Visitor;
 use super::error::{ApiError, is_api, refusal, refused};
-use super::extract::{Ctx, PageQuery};
-use super::pairs::Pairs;
 use super::route::{Route, api, metrics, open, open_api, page, watched};
-use super::settings::Submission;
-use super::settings::conditions;
-use super::settings::entry_page::EntryPage;
+use super::settings::entry_page::{self, EntryPage};
 use super::settings::page::SettingsPage;
+use super::settings::{conditions, section};
 use super::{
     Context, access, account, accounts, api, api_tokens, assets, audit, dashboard, health, live,
     login, message, messages, metrics, origin, own_account, queue, settings, setup, smtp_logins,
@@ -82,8 +78,8 @@ fn set(path: &str) -> Route {
 
 /// The pages of the settings, and what is particular to some of them.
 fn settings() -> Vec<Route> {
-    let sections = settings::page::pages().iter().map(section);
-    let entries = settings::entry_page::ENTRY_PAGES.iter().flat_map(entry);
+    let sections = settings::page::pages().iter().map(section_route);
+    let entries = entry_page::ENTRY_PAGES.iter().flat_map(entry_routes);
     let mut routes: Vec<Route> = sections.chain(entries).collect();
     routes.extend([
         set("/settings/conditions").get(conditions::page),
@@ -106,41 +102,28 @@ fn settings() -> Vec<Route> {
 }
 
 /// The page of a section.
-fn section(page: &'static SettingsPage) -> Route {
-    let show = move |context: Ctx, visitor: Visitor, query: PageQuery| {
-        settings::section::show(page, context, visitor, query)
-    };
-    let submit = move |context: Ctx, visitor: Visitor, submission: Submission| {
-        settings::section::submit(page, context, visitor, submission)
-    };
-    let route = set(&page.path).get(show).post(submit);
-    if page.has_long_lists() {
-        route.of_settings()
-    } else {
-        route
+fn section_route(page: &'static SettingsPage) -> Route {
+    let route = set(&page.path).get(section::show).post(section::submit);
+    let route = route.about(page);
+    match page.has_long_lists() {
+        true => route.of_settings(),
+        false => route,
     }
 }
 
 /// The page of an entry, its removal, and its move in the list.
-fn entry(page: &'static EntryPage) -> Vec<Route> {
-    let show = move |context: Ctx, visitor: Visitor, pairs: Pairs| {
-        settings::entry_page::show(page, context, visitor, pairs)
-    };
-    let submit = move |context: Ctx, visitor: Visitor, submission: Submission| {
-        settings::entry_page::submit(page, context, visitor, submission)
-    };
-    let remove = move |context: Ctx, visitor: Visitor, submission: Submission| {
-        settings::entry_page::remove(page, context, visitor, submission)
-    };
-    let reorder = move |context: Ctx, visitor: Visitor, submission: Submission| {
-        settings::entry_page::reorder(page, context, visitor, submission)
-    };
+fn entry_routes(page: &'static EntryPage) -> Vec<Route> {
     let mut routes = vec![
-        set(page.path).get(show).post(submit),
-        set(page.remove_path).post(remove),
+        set(page.path)
+            .get(entry_page::show)
+            .post(entry_page::submit),
+        set(page.remove_path).post(entry_page::remove),
     ];
-    routes.extend(page.move_path.map(|path| set(path).post(reorder)));
-    routes
+    routes.extend(
+        page.move_path
+            .map(|path| set(path).post(entry_page::reorder)),
+    );
+    routes.into_iter().map(|route| route.about(page)).collect()
 }
 
 /// Accounts of people, of programs and of SMTP clients.

@@ -139,7 +139,6 @@ async fn header(
 }
 
 fn envelope(found: &QueuedRecipient) -> Vec<(&'static str, String)> {
-    let given = |text: &Option<String>| text.clone();
     let client = match &found.client_address {
         Some(address) => format!("{address}, called itself {}", found.helo),
         None => "this appliance".to_owned(),
@@ -147,16 +146,16 @@ fn envelope(found: &QueuedRecipient) -> Vec<(&'static str, String)> {
     let smtputf8 = found.smtputf8.then(|| "yes".to_owned());
     [
         ("Client", Some(client)),
-        ("Login", given(&found.login)),
+        ("Login", found.login.clone()),
         (
             "Sender",
             Some(wording::sender(&found.item.sender).to_owned()),
         ),
         ("Recipient", Some(found.item.recipient.clone())),
-        ("ORCPT", given(&found.original_recipient)),
-        ("NOTIFY", given(&found.notify)),
-        ("RET", given(&found.ret)),
-        ("ENVID", given(&found.envelope_id)),
+        ("ORCPT", found.original_recipient.clone()),
+        ("NOTIFY", found.notify.clone()),
+        ("RET", found.ret.clone()),
+        ("ENVID", found.envelope_id.clone()),
         ("BODY", Some(found.body_type.clone())),
         ("SMTPUTF8", smtputf8),
     ]

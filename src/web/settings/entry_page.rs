@@ -1,6 +1,7 @@
 //! The pages of single entries of lists among the settings: a row each, and the same handlers for all.
 
 use askama::Template;
+use axum::Extension;
 use serde_json::{Map, Value, json};
 
 use super::condition_pages::{self, Diverted};
@@ -190,7 +191,7 @@ impl EntryPage {
 
 /// The entry whose key is in the query, or a new one.
 pub(in crate::web) async fn show(
-    page: &'static EntryPage,
+    Extension(page): Extension<&'static EntryPage>,
     context: Ctx,
     visitor: Visitor,
     mut pairs: Pairs,
@@ -215,7 +216,7 @@ pub(in crate::web) async fn show(
 
 /// Saves what was typed and leads back to the list; or shows the form again, with its problems.
 pub(in crate::web) async fn submit(
-    page: &'static EntryPage,
+    Extension(page): Extension<&'static EntryPage>,
     context: Ctx,
     visitor: Visitor,
     submission: Submission,
@@ -235,7 +236,7 @@ pub(in crate::web) async fn submit(
 
 /// Removes the entry that the form is about. One that is gone already is what was wanted.
 pub(in crate::web) async fn remove(
-    page: &'static EntryPage,
+    Extension(page): Extension<&'static EntryPage>,
     context: Ctx,
     visitor: Visitor,
     submission: Submission,
@@ -247,7 +248,7 @@ pub(in crate::web) async fn remove(
 
 /// Moves the entry that the form is about one place up or down.
 pub(in crate::web) async fn reorder(
-    page: &'static EntryPage,
+    Extension(page): Extension<&'static EntryPage>,
     context: Ctx,
     visitor: Visitor,
     submission: Submission,

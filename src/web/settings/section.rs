@@ -1,5 +1,6 @@
 //! The handlers of the settings pages that are a form, and what each page shows beside its form.
 
+use axum::Extension;
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 
@@ -73,7 +74,7 @@ impl SettingsPage {
 
 /// Shows a page.
 pub(in crate::web) async fn show(
-    page: &'static SettingsPage,
+    Extension(page): Extension<&'static SettingsPage>,
     context: Ctx,
     visitor: Visitor,
     query: PageQuery,
@@ -85,7 +86,7 @@ pub(in crate::web) async fn show(
 /// Saves what was typed and leads back to the page, or shows it again: with its problems, or what the
 /// settings would mean when the preview was asked for.
 pub(in crate::web) async fn submit(
-    page: &'static SettingsPage,
+    Extension(page): Extension<&'static SettingsPage>,
     context: Ctx,
     visitor: Visitor,
     submission: Submission,
