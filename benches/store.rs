@@ -21,7 +21,7 @@ use fastpath::message::{
 };
 use fastpath::smtp::address::{Mailbox, ReversePath};
 use fastpath::smtp::command::BodyType;
-use fastpath::store::{NewQueued, NewRow, NextHopShare, RowChange, Store};
+use fastpath::store::{NewQueued, NewRow, NextHopShare, RowChange, RowUpdate, Store};
 use jiff::Timestamp;
 use serde_json::json;
 use tempfile::TempDir;
@@ -44,7 +44,11 @@ impl Bench {
         let runtime = Runtime::new().expect("a runtime");
         let directory = tempfile::tempdir().expect("a temporary directory");
         let spool = Spool::open(directory.path().join("spool"), "bench").expect("a spool");
-        let opened = runtime.block_on(Store::open(directory.path(), &spool, Timestamp::now()));
+        let opened = runtime.block_on(Store::open(
+            directory.path(),
+            &spool,
+            Some(Timestamp::now()),
+        ));
         let (store, _writers) = opened.expect("a store");
         Self {
             runtime,
@@ -186,10 +190,14 @@ fn large_queue(criterion: &mut Criterion) {
             let taken = bench.store.queue.take_due(now, &shares);
             let taken = bench.runtime.block_on(taken).expect("taken");
             assert_eq!(taken.len(), 200);
-            let back = taken.iter().map(|row| RowChange::SetState {
-                row: row.id,
-                state: RowState::Waiting,
-                next_attempt_at: None,
+            let back = taken.iter().map(|row| {
+                RowChange::Update(
+                    row.id,
+                    RowUpdate {
+                        state: Some(RowState::Waiting),
+                        ..RowUpdate::default()
+                    },
+                )
             });
             let back = bench.store.queue.settle(back.collect(), Vec::new());
             bench.runtime.block_on(back).expect("given back");

@@ -43,50 +43,42 @@ impl Queue {
             self.tools.delivery.dns().forget_all();
         }
         let mut affected = 0;
-        let mut stopped = None;
+        let mut done = Ok(());
         for piece in rows.chunks(limits::BULK_CHUNK) {
-            let (of_piece, problem) = self.act_on_piece(action, piece, who).await;
-            affected += of_piece;
-            stopped = problem;
-            if stopped.is_some() {
+            done = self.act_on_piece(action, piece, who, &mut affected).await;
+            if done.is_err() {
                 break;
             }
         }
         self.wake.notify_one();
-        match stopped {
-            Some(cause) => Err(Unfinished { affected, cause }),
-            None => Ok(affected),
-        }
+        done.map_err(|cause| Unfinished { affected, cause })?;
+        Ok(affected)
     }
 
-    /// How many recipients a piece concerned, and why it stopped before its end.
+    /// Adds how many recipients a piece concerned, also when it stopped before its end.
     async fn act_on_piece(
         &self,
         action: QueueAction,
         rows: &[RowId],
         who: &str,
-    ) -> (u64, Option<StoreError>) {
-        let known = match self.tools.store.rows(rows).await {
-            Ok(known) => known,
-            Err(error) => return (0, Some(error)),
-        };
+        affected: &mut u64,
+    ) -> Result<(), StoreError> {
+        let known = self.tools.store.rows(rows).await?;
         let _taking = self.taking.lock().await;
         let (ordered, free): (Vec<RowId>, Vec<RowId>) = rows
             .iter()
             .partition(|&&row| self.leases.order(row, action));
-        let (done, stopped) = match stored_action(action) {
+        let mut concerned = ordered;
+        let done = match stored_action(action) {
             Some(stored) => {
-                let now = Timestamp::now();
-                match self.tools.store.act(stored, &free, now).await {
-                    Ok(done) => (done, None),
-                    Err(error) => (Vec::new(), Some(error)),
-                }
+                let acted = self.tools.store.act(stored, free, Timestamp::now()).await;
+                acted.map(|acted| concerned.extend(acted))
             }
-            None => self.return_to_sender(&free).await,
+            None => self.return_to_sender(&free, &mut concerned).await,
         };
-        let affected = ordered.len() + done.len();
+        *affected += concerned.len() as u64;
         let settings = self.tools.settings.snapshot();
-        let concerned: HashSet<RowId> = ordered.into_iter().chain(done).collect();
+        let concerned: HashSet<RowId> = concerned.into_iter().collect();
         for row in known.iter().filter(|row| concerned.contains(&row.id)) {
             if action == QueueAction::Retry {
                 // Now means now, also if the next hop did not answer a while ago.
@@ -95,21 +87,21 @@ impl Queue {
             }
             self.note(row.message, &row.recipient, event_of(action), who);
         }
-        (affected as u64, stopped)
+        done
     }
 
-    /// Removes rows together with the report to their sender, message by message; gives those that are
-    /// removed, and why others are not.
-    async fn return_to_sender(&self, rows: &[RowId]) -> (Vec<RowId>, Option<StoreError>) {
+    /// Removes rows together with the report to their sender, message by message; adds those that are
+    /// removed, also when others are not.
+    async fn return_to_sender(
+        &self,
+        rows: &[RowId],
+        returned: &mut Vec<RowId>,
+    ) -> Result<(), StoreError> {
         // Under a lease the runner leaves them alone.
         let lease = self.leases.take(rows.iter().copied());
         let mut by_message: BTreeMap<MessageId, ToReturn> = BTreeMap::new();
-        let rows_now = match self.tools.store.rows(rows).await {
-            Ok(rows_now) => rows_now,
-            Err(error) => return (Vec::new(), Some(error)),
-        };
         let mut sound = HashSet::new();
-        for row in rows_now {
+        for row in self.tools.store.rows(rows).await? {
             sound.insert(row.id);
             if lease.holds(row.id) && row.before != RowState::Delivering {
                 by_message.entry(row.message).or_default().sound.push(row);
@@ -120,26 +112,20 @@ impl Queue {
             .filter(|row| !sound.contains(*row))
             .copied()
             .collect();
-        let others = match self.tools.store.read_as_damaged(&others).await {
-            Ok(others) => others,
-            Err(error) => return (Vec::new(), Some(unread(error))),
-        };
-        for row in others {
+        let others = self.tools.store.read_as_damaged(&others).await;
+        let unread = |error: ReadError| StoreError::Rejected(error.to_string());
+        for row in others.map_err(unread)? {
             if lease.holds(row.id) {
                 by_message.entry(row.message).or_default().damaged.push(row);
             }
         }
         let by_message: Vec<(MessageId, ToReturn)> = by_message.into_iter().collect();
-        let mut returned: Vec<RowId> = Vec::with_capacity(rows.len());
         for piece in by_message.chunks(limits::RETURN_CHUNK) {
             let reading = piece.iter().map(|(id, rows)| self.returned(*id, rows));
             let read = join_all(reading).await.into_iter().flatten().collect();
-            match self.settle_returned(read).await {
-                Ok(rows) => returned.extend(rows),
-                Err(error) => return (returned, Some(error)),
-            }
+            returned.extend(self.settle_returned(read).await?);
         }
-        (returned, None)
+        Ok(())
     }
 
     /// One transaction for the rows of some messages and the reports on them.
@@ -155,11 +141,8 @@ impl Queue {
         let reports = returned.iter_mut().filter_map(|one| one.report.take());
         let reports = reports.collect();
         self.tools.store.settle(removed, reports).await?;
-        for Returned {
-            message, failed, ..
-        } in &returned
-        {
-            self.note_failures(message, failed);
+        for one in &returned {
+            self.note_failures(&one.message, &one.failed);
         }
         // The reports are due.
         self.wake.notify_one();
@@ -229,10 +212,6 @@ fn as_damaged(row: &TakenRow) -> DamagedRow {
         recipient: Ok(row.recipient.clone()),
         last_reply: row.last_reply.clone(),
     }
-}
-
-fn unread(error: ReadError) -> StoreError {
-    StoreError::Rejected(error.to_string())
 }
 
 fn returned_row(row: &TakenRow) -> Failed {

@@ -21,7 +21,7 @@ use crate::message::trail::{Attempted, RecipientEvent, TrailEntry};
 use crate::message::{DiskReason, Message, Outcome, RowId, RowState};
 use crate::settings::{NextHop, Settings};
 use crate::smtp::reply::Reply;
-use crate::store::{NewQueued, NewRow, RowChange};
+use crate::store::{NewQueued, NewRow, RowChange, RowUpdate};
 
 /// A row of the queue whose attempt is under way.
 #[derive(Clone, Debug)]
@@ -74,11 +74,10 @@ impl Queue {
     /// Tries rows with their next hop, from memory.
     pub fn start(self: &Arc<Self>, leased: LeasedRows) {
         let handed_over = HandedOver::default();
-        let place = leased.place.as_ref();
-        let awaited = place.filter(|place| place.awaits_greeting());
+        let greeting = leased.place.as_ref().and_then(AttemptSlot::greeting);
         let point = OpenGate {
             handed_over: handed_over.clone(),
-            greeting: awaited.map(|place| (place.greeting(), Arc::clone(self))),
+            greeting: greeting.map(|greeting| (greeting, Arc::clone(self))),
         };
         let request = DeliveryRequest {
             message: Arc::clone(&leased.message),
@@ -136,13 +135,13 @@ impl Queue {
         if let Ok(report) = timeout(limits::WRITER_LAZY_WAIT, &mut attempt).await {
             return report;
         }
-        let next_attempt_at = self.tools.clock.now() + limits::UNCERTAIN_WAIT;
-        let uncertain = rows.iter().map(|row| RowChange::SetState {
-            row: row.id,
-            state: RowState::Uncertain,
-            next_attempt_at: Some(next_attempt_at),
-        });
-        self.tools.store.change(uncertain.collect()).await;
+        let uncertain = RowUpdate {
+            state: Some(RowState::Uncertain),
+            next_attempt_at: Some(self.tools.clock.now() + limits::UNCERTAIN_WAIT),
+            ..RowUpdate::default()
+        };
+        let uncertain = uncertain.of_each(rows.iter().map(|row| row.id));
+        self.tools.store.change(uncertain).await;
         attempt.await
     }
 
@@ -202,11 +201,11 @@ impl Queue {
         reports.extend(relayed.ok().flatten());
         reports.extend(self.failure_report(message, &failed).await);
         reports.extend(self.delay_report(message, &delayed).await);
-        changes.extend(
-            delayed
-                .iter()
-                .map(|(row, _)| RowChange::DelayReported(row.id)),
-        );
+        let reported = RowUpdate {
+            delay_reported: true,
+            ..RowUpdate::default()
+        };
+        changes.extend(reported.of_each(delayed.iter().map(|(row, _)| row.id)));
         self.settle(changes, reports).await;
         // Only now may the runner or an operator lease the rows again.
         drop(lease);
@@ -220,12 +219,8 @@ impl Queue {
             return;
         }
         // The rows stay as they are until the report is durable with their removal.
-        while let Err(error) = self
-            .tools
-            .store
-            .settle(changes.clone(), reports.clone())
-            .await
-        {
+        let store = &self.tools.store;
+        while let Err(error) = store.settle(changes.clone(), reports.clone()).await {
             tracing::error!(%error, "a failure report could not be stored; trying again");
             tokio::select! {
                 () = tokio::time::sleep(limits::REPORT_RETRY_WAIT) => {}
@@ -333,15 +328,15 @@ fn next_of(
     let NextStep::Again { state, at } = next else {
         return next;
     };
-    match order {
-        None | Some(QueueAction::Release) => NextStep::Again { state, at },
-        Some(QueueAction::Retry) => NextStep::Again { state, at: now },
-        Some(QueueAction::Hold) => NextStep::Again {
-            state: RowState::Held,
-            at,
-        },
-        Some(QueueAction::Purge | QueueAction::Return) => NextStep::Fail(FailureReason::Returned),
-    }
+    let (state, at) = match order {
+        None | Some(QueueAction::Release) => (state, at),
+        Some(QueueAction::Retry) => (state, now),
+        Some(QueueAction::Hold) => (RowState::Held, at),
+        Some(QueueAction::Purge | QueueAction::Return) => {
+            return NextStep::Fail(FailureReason::Returned);
+        }
+    };
+    NextStep::Again { state, at }
 }
 
 fn deferral(outcome: &Outcome) -> Option<&DiskReason> {
@@ -364,15 +359,16 @@ fn reschedule(
     outcome: &Outcome,
     next_hop: Option<Arc<str>>,
 ) -> RowChange {
-    RowChange::Reschedule {
-        row: row.id,
-        state,
-        reason: deferral(outcome).cloned().unwrap_or(DiskReason::Uncertain),
-        attempts: attempts_after(row, outcome),
-        last_reply: outcome.reply().to_string(),
-        next_attempt_at: at,
+    let update = RowUpdate {
+        state: Some(state),
+        reason: Some(deferral(outcome).cloned().unwrap_or(DiskReason::Uncertain)),
+        attempts: Some(attempts_after(row, outcome)),
+        last_reply: Some(outcome.reply().to_string()),
+        next_attempt_at: Some(at),
         next_hop,
-    }
+        ..RowUpdate::default()
+    };
+    RowChange::Update(row.id, update)
 }
 
 fn schedule_wants_delay_report(message: &Message, row: &QueuedRow, now: Timestamp) -> bool {

@@ -29,25 +29,20 @@ impl Queue {
         message: &Arc<Message>,
         failed: &[Failed],
     ) -> Option<NewQueued> {
-        let entries: Vec<ReportEntry<'_>> = failed
-            .iter()
-            .filter(|one| one.is_reported(message))
-            .map(failure_entry)
-            .collect();
-        self.report(message, &entries, Subject::Failed).await
+        self.lost_report(message, failed, &[]).await
     }
 
-    /// The report on recipients of a damaged message that failed, and on those of whom only a text is left
-    /// that is no address; none when nobody wants one.
+    /// The same with those of whom only a text is left that is no address, and why they failed.
     pub(super) async fn lost_report(
         &self,
         message: &Arc<Message>,
         failed: &[Failed],
-        unreadable: &[String],
-        reply: &Reply,
+        unreadable: &[(String, Reply)],
     ) -> Option<NewQueued> {
         let readable = failed.iter().filter(|one| one.is_reported(message));
-        let unreadable = unreadable.iter().map(|text| unreadable_entry(text, reply));
+        let unreadable = unreadable
+            .iter()
+            .map(|(text, reply)| unreadable_entry(text, reply));
         let entries: Vec<ReportEntry<'_>> = readable.map(failure_entry).chain(unreadable).collect();
         self.report(message, &entries, Subject::Failed).await
     }

@@ -13,7 +13,7 @@ use crate::limits;
 use crate::message::trail::RecipientEvent;
 use crate::message::{MessageId, RowId, RowState};
 use crate::smtp::reply::Reply;
-use crate::store::{DamagedRow, RowChange, TakenRow};
+use crate::store::{DamagedRow, RowUpdate, TakenRow};
 
 impl Queue {
     /// Marks the rows of a message that is not what was stored.
@@ -23,11 +23,13 @@ impl Queue {
             let event = RecipientEvent::Damaged;
             self.note(row.message, &row.recipient, event, &*problem);
         }
-        let changes = rows.iter().map(|row| RowChange::MarkDamaged {
-            row: row.id,
-            problem: problem.clone(),
-        });
-        self.tools.store.change(changes.collect()).await;
+        let damaged = RowUpdate {
+            state: Some(RowState::Damaged),
+            last_reply: Some(problem),
+            ..RowUpdate::default()
+        };
+        let damaged = damaged.of_each(rows.iter().map(|row| row.id));
+        self.tools.store.change(damaged).await;
         // What it says does not matter: it comes behind the changes, which can be seen then.
         let _ = self.tools.store.settle(Vec::new(), Vec::new()).await;
         self.found_damaged.store(true, Ordering::Release);
@@ -80,12 +82,13 @@ impl Queue {
         let ids: Vec<RowId> = rows.iter().map(|row| row.id).collect();
         let sound = self.tools.store.rows(&ids).await?;
         if sound.len() == rows.len() && self.is_whole(rows[0].message).await? {
-            let again = ids.iter().map(|&row| RowChange::SetState {
-                row,
-                state: RowState::Waiting,
+            let again = RowUpdate {
+                state: Some(RowState::Waiting),
                 next_attempt_at: Some(self.tools.clock.now()),
-            });
-            self.tools.store.settle(again.collect(), Vec::new()).await?;
+                ..RowUpdate::default()
+            };
+            let again = again.of_each(ids);
+            self.tools.store.settle(again, Vec::new()).await?;
             self.wake.notify_one();
             return Ok(());
         }
@@ -125,14 +128,12 @@ impl Queue {
                     failure: FailureReason::Lost,
                     reply: reply.clone(),
                 }),
-                Err(text) => unreadable.push(text.clone()),
+                Err(text) => unreadable.push((text.clone(), reply.clone())),
             }
         }
         message.envelope.recipients = failed.iter().map(|one| one.recipient.clone()).collect();
         let message = Arc::new(message);
-        let report = self
-            .lost_report(&message, &failed, &unreadable, &reply)
-            .await;
+        let report = self.lost_report(&message, &failed, &unreadable).await;
         tracing::error!(
             %id, recipients = rows.len(), reported = report.is_some(),
             problem = remains.problem.as_deref().unwrap_or("its rows cannot be read"),

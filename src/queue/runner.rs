@@ -20,7 +20,7 @@ use super::schedule;
 use crate::limits;
 use crate::message::{Message, MessageId, RowState};
 use crate::settings::{NextHop, Settings};
-use crate::store::{LoadError, QueuedRoute, RowChange, StoreError, TakenRow};
+use crate::store::{LoadError, QueuedRoute, RowChange, RowUpdate, StoreError, TakenRow};
 
 impl Queue {
     /// Drives the queue until `shutdown`.
@@ -77,12 +77,8 @@ impl Queue {
         for next_hop in paused.filter(|name| !after.is_paused(name)) {
             tracing::info!(%next_hop, "resumed: what waits for it is due");
             self.tools.delivery.probe_now(next_hop);
-            if let Err(error) = self
-                .tools
-                .store
-                .make_due(next_hop, self.tools.clock.now())
-                .await
-            {
+            let (store, now) = (&self.tools.store, self.tools.clock.now());
+            if let Err(error) = store.make_due(next_hop, now).await {
                 tracing::error!(%next_hop, %error, "what waits for it keeps its times");
             }
         }
@@ -91,12 +87,9 @@ impl Queue {
     /// What waits goes where the settings of now say, whatever becomes of the next hop that it waited for.
     fn redirect(self: &Arc<Self>) {
         let queue = Arc::clone(self);
-        self.attempts.spawn(async move {
-            tokio::select! {
-                () = queue.redirect_all() => {}
-                () = queue.stop.cancelled() => {}
-            }
-        });
+        let redirecting = async move { queue.redirect_all().await };
+        self.attempts
+            .spawn(self.stop.clone().run_until_cancelled_owned(redirecting));
     }
 
     async fn redirect_all(&self) {
@@ -161,11 +154,8 @@ impl Queue {
     /// A clock that was set makes nothing wait for longer than the schedule says, and nothing expire.
     async fn set_times_right(&self, settings: &Settings) {
         let longest = schedule::longest_wait(settings);
-        let right = self
-            .tools
-            .store
-            .set_times_right(self.tools.clock.now(), longest);
-        match right.await {
+        let (store, now) = (&self.tools.store, self.tools.clock.now());
+        match store.set_times_right(now, longest).await {
             Ok(0) => {}
             Ok(times) => tracing::warn!(times, "the clock has changed: what waits has new times"),
             Err(error) => tracing::error!(%error, "the times of what waits were not looked at"),
@@ -236,12 +226,9 @@ impl Queue {
             let name = batch.next_hop.name();
             let place = self.places.take(name, self.tools.delivery.standing(name));
             let queue = Arc::clone(self);
-            self.attempts.spawn(async move {
-                tokio::select! {
-                    () = queue.start_batch(batch, lease, place) => {}
-                    () = queue.stop.cancelled() => {}
-                }
-            });
+            let starting = async move { queue.start_batch(batch, lease, place).await };
+            self.attempts
+                .spawn(self.stop.clone().run_until_cancelled_owned(starting));
         }
     }
 
@@ -291,14 +278,16 @@ impl Queue {
                 self.mark_damaged(rows, &error.to_string()).await;
             }
             LoadError::Read(_) | LoadError::Gone => {
-                let again = rows.iter().map(|row| RowChange::Reschedule {
-                    row: row.id,
-                    state: RowState::Waiting,
-                    reason: row.reason.clone(),
-                    attempts: row.attempts,
-                    last_reply: error.to_string(),
-                    next_attempt_at: now + limits::BREAKER_PROBE_FIRST,
-                    next_hop: None,
+                let again = rows.iter().map(|row| {
+                    let update = RowUpdate {
+                        state: Some(RowState::Waiting),
+                        reason: Some(row.reason.clone()),
+                        attempts: Some(row.attempts),
+                        last_reply: Some(error.to_string()),
+                        next_attempt_at: Some(now + limits::BREAKER_PROBE_FIRST),
+                        ..RowUpdate::default()
+                    };
+                    RowChange::Update(row.id, update)
                 });
                 self.tools.store.change(again.collect()).await;
             }

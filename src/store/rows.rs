@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::fmt::serde::timestamp::millisecond;
+use serde::Serialize;
 
 use crate::message::{DiskReason, Message, MessageId, Recipient, RowId, RowState};
 
@@ -43,41 +45,38 @@ pub struct NewRow {
 pub enum RowChange {
     /// It is settled: delivered, reported or purged.
     Remove(RowId),
-    /// An attempt ended without settling it.
-    Reschedule {
-        /// Which row.
-        row: RowId,
-        /// What it is now.
-        state: RowState,
-        /// Why it is kept.
-        reason: DiskReason,
-        /// Attempts so far.
-        attempts: u32,
-        /// The next hop's last words.
-        last_reply: String,
-        /// Due from here on.
-        next_attempt_at: Timestamp,
-        /// Its next hop by the settings of now; none: the one it was under.
-        next_hop: Option<Arc<str>>,
-    },
-    /// Its state is another.
-    SetState {
-        /// Which row.
-        row: RowId,
-        /// What it is now.
-        state: RowState,
-        /// Due from here on; none leaves it.
-        next_attempt_at: Option<Timestamp>,
-    },
-    /// It, or its message, is not what was stored.
-    MarkDamaged {
-        /// Which row.
-        row: RowId,
-        /// What is wrong: it takes the place of the next hop's last words.
-        problem: String,
-    },
+    /// It has other columns.
+    Update(RowId, RowUpdate),
+}
+
+/// The columns of a row that change; what is none stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RowUpdate {
+    /// What it is now.
+    pub state: Option<RowState>,
+    /// Why it is kept.
+    pub reason: Option<DiskReason>,
+    /// Attempts so far, when one has ended without settling it: of what was changed before that, only the report of
+    /// a delay counts.
+    pub attempts: Option<u32>,
+    /// The next hop's last words, or what is wrong with the row or its message.
+    pub last_reply: Option<String>,
+    /// Due from here on.
+    #[serde(serialize_with = "millisecond::optional::serialize")]
+    pub next_attempt_at: Option<Timestamp>,
+    /// Its next hop by the settings of now.
+    pub next_hop: Option<Arc<str>>,
     /// Its sender was told of the delay.
-    DelayReported(RowId),
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub delay_reported: bool,
+}
+
+impl RowUpdate {
+    /// The change of each of these rows.
+    pub fn of_each(&self, rows: impl IntoIterator<Item = RowId>) -> Vec<RowChange> {
+        let change = |row| RowChange::Update(row, self.clone());
+        rows.into_iter().map(change).collect()
+    }
 }
 
 impl RowChange {
@@ -85,11 +84,7 @@ impl RowChange {
     #[must_use]
     pub fn row(&self) -> RowId {
         match self {
-            Self::Remove(row)
-            | Self::DelayReported(row)
-            | Self::Reschedule { row, .. }
-            | Self::SetState { row, .. }
-            | Self::MarkDamaged { row, .. } => *row,
+            Self::Remove(row) | Self::Update(row, _) => *row,
         }
     }
 }

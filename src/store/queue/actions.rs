@@ -16,23 +16,18 @@ use crate::store::rows::RowAction;
 impl QueueStore {
     /// Does `action` to those of `rows` that it applies to, and says which those were: a row that is
     /// gone, or under an attempt, or in another state is left alone. A `Retry` or `Release` makes the
-    /// row due at `now`.
+    /// row due at `now`. The caller gives at most [`limits::BULK_CHUNK`] rows at once.
     ///
     /// # Errors
-    /// When a piece was not stored; the pieces before it are.
+    /// When it was not stored.
     pub async fn act(
         &self,
         action: RowAction,
-        rows: &[RowId],
+        rows: Vec<RowId>,
         now: Timestamp,
     ) -> Result<Vec<RowId>, StoreError> {
-        let mut affected = Vec::new();
-        for piece in rows.chunks(limits::BULK_CHUNK) {
-            let rows = piece.to_vec();
-            let (acted, _) = self.changes.make(Act { action, rows, now }).await?;
-            affected.extend(acted);
-        }
-        Ok(affected)
+        let (acted, _) = self.changes.make(Act { action, rows, now }).await?;
+        Ok(acted)
     }
 
     /// Makes every waiting row for `next_hop` due at `now` that is due later; uncertain ones keep their
@@ -91,7 +86,7 @@ impl SingleChange for MakeDue {
     }
 }
 
-/// One piece of [`QueueStore::act`].
+/// See [`QueueStore::act`].
 #[derive(Debug)]
 struct Act {
     action: RowAction,
@@ -186,7 +181,7 @@ mod tests {
             .await
             .expect("stored");
         let all: Vec<RowId> = (0..9).map(RowId).collect();
-        let acted = scene.store.queue.act(action, &all, time(50)).await;
+        let acted = scene.store.queue.act(action, all.to_vec(), time(50)).await;
         let mut touched = Vec::new();
         for row in acted.expect("stored") {
             let item = scene.store.queue_view.item(row).await.expect("readable");
@@ -225,7 +220,7 @@ mod tests {
         let acted = scene
             .store
             .queue
-            .act(RowAction::Release, &[RowId(1)], late)
+            .act(RowAction::Release, vec![RowId(1)], late)
             .await;
         assert_eq!(acted.expect("stored"), [RowId(1)]);
         let rows = scene.store.queue.rows(&[RowId(1)]).await.expect("readable");
@@ -275,7 +270,7 @@ mod tests {
             .await
             .expect("stored");
         let all: Vec<RowId> = (0..1_200).map(RowId).collect();
-        let purged = scene.store.queue.act(RowAction::Purge, &all, time(0)).await;
+        let purged = scene.store.queue.act(RowAction::Purge, all, time(0)).await;
         assert_eq!(purged, Ok(vec![RowId(1), RowId(3)]));
         assert_eq!(
             scene

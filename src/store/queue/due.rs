@@ -13,7 +13,7 @@ use crate::smtp::address::Mailbox;
 use crate::store::database::columns::{integer, json, milliseconds, notify_from, timestamp};
 use crate::store::database::error::StoreError;
 use crate::store::database::writer::SingleChange;
-use crate::store::rows::{NextHopShare, RowChange, TakenRow};
+use crate::store::rows::{NextHopShare, RowChange, RowUpdate, TakenRow};
 
 /// The next hops with rows that can come due, and when each one's first does: one seek each.
 const NEXT_HOPS: &str = "
@@ -271,10 +271,12 @@ fn decode(row: &SqliteRow) -> Result<TakenRow, Damage> {
 fn damage(row: &SqliteRow, error: &Damage) -> Option<RowChange> {
     let row = RowId(row.try_get("id").ok()?);
     tracing::error!(%row, %error, "a row of the queue is damaged and will not be delivered");
-    Some(RowChange::MarkDamaged {
-        row,
-        problem: format!("the row cannot be read: {error}"),
-    })
+    let update = RowUpdate {
+        state: Some(RowState::Damaged),
+        last_reply: Some(format!("the row cannot be read: {error}")),
+        ..RowUpdate::default()
+    };
+    Some(RowChange::Update(row, update))
 }
 
 #[cfg(test)]
@@ -456,11 +458,13 @@ mod tests {
             .insert(vec![queued(1, &[1, 2], b"x")])
             .await
             .expect("stored");
-        let held = RowChange::SetState {
-            row: RowId(1),
-            state: RowState::Held,
-            next_attempt_at: None,
-        };
+        let held = RowChange::Update(
+            RowId(1),
+            RowUpdate {
+                state: Some(RowState::Held),
+                ..RowUpdate::default()
+            },
+        );
         // Given before the taking, perhaps stored only after the rows were read.
         scene.store.queue.change(vec![held]).await;
         assert_eq!(take(&scene, 0, &[("mx.example.net", 9)]).await, [2]);

@@ -23,14 +23,17 @@ use crate::store::database::connections::Database;
 use crate::store::database::log_growth::LogGrowth;
 use crate::store::database::writer::{DatabaseWriter, Job};
 use crate::store::testing::{self, Scene, queued, row, time};
-use crate::store::{NewQueued, NextHopShare, RowAction, Store};
+use crate::store::{NewQueued, NextHopShare, RowAction, RowUpdate, Store};
 
 fn uncertain(row: i64) -> RowChange {
-    RowChange::SetState {
-        row: RowId(row),
-        state: RowState::Uncertain,
-        next_attempt_at: Some(time(600)),
-    }
+    RowChange::Update(
+        RowId(row),
+        RowUpdate {
+            state: Some(RowState::Uncertain),
+            next_attempt_at: Some(time(600)),
+            ..RowUpdate::default()
+        },
+    )
 }
 
 fn remove(row: i64) -> RowChange {
@@ -69,15 +72,17 @@ async fn rows_can_be_seen_to_wait_when_the_store_says_so() {
         .insert(vec![leased])
         .await
         .expect("stored");
-    let again = RowChange::Reschedule {
-        row: RowId(1),
-        state: RowState::Waiting,
-        reason: DiskReason::Deferred,
-        attempts: 1,
-        last_reply: "450 later".into(),
-        next_attempt_at: time(1),
-        next_hop: None,
-    };
+    let again = RowChange::Update(
+        RowId(1),
+        RowUpdate {
+            state: Some(RowState::Waiting),
+            reason: Some(DiskReason::Deferred),
+            attempts: Some(1),
+            last_reply: Some("450 later".into()),
+            next_attempt_at: Some(time(1)),
+            ..RowUpdate::default()
+        },
+    );
     scene.store.queue.change(vec![again]).await;
     scene.store.queue.rescheduled().await;
     let next_due = scene
@@ -295,7 +300,7 @@ async fn a_command_beside_leaves_the_rows_alone() {
         .insert(vec![queued])
         .await
         .expect("stored");
-    let opened = Store::open_for_cli(scene.path(), &scene.spool).await;
+    let opened = Store::open(scene.path(), &scene.spool, None).await;
     let (beside, writers) = opened.expect("it opens beside");
     let rows = beside
         .queue_view
@@ -563,15 +568,17 @@ async fn a_full_disk_refuses_inserts_and_keeps_changes() {
     assert_eq!(refused, Err(StoreError::Full));
 
     // A change that needs a page more than there is: kept, not lost.
-    let wordy = RowChange::Reschedule {
-        row: RowId(1),
-        state: RowState::Waiting,
-        reason: DiskReason::Deferred,
-        attempts: 7,
-        last_reply: "y".repeat(50_000),
-        next_attempt_at: time(60),
-        next_hop: None,
-    };
+    let wordy = RowChange::Update(
+        RowId(1),
+        RowUpdate {
+            state: Some(RowState::Waiting),
+            reason: Some(DiskReason::Deferred),
+            attempts: Some(7),
+            last_reply: Some("y".repeat(50_000)),
+            next_attempt_at: Some(time(60)),
+            ..RowUpdate::default()
+        },
+    );
     jobs.send(Job::Grouped(Member::lazy(vec![wordy])))
         .await
         .expect("the writer lives");
@@ -612,23 +619,27 @@ async fn kept_changes_stay_in_order() {
         .await
         .expect("stored");
     let (jobs, _stop) = cramped(&scene, 0).await;
-    let wordy = RowChange::Reschedule {
-        row: RowId(1),
-        state: RowState::Waiting,
-        reason: DiskReason::Deferred,
-        attempts: 7,
-        last_reply: "y".repeat(50_000),
-        next_attempt_at: time(60),
-        next_hop: None,
-    };
+    let wordy = RowChange::Update(
+        RowId(1),
+        RowUpdate {
+            state: Some(RowState::Waiting),
+            reason: Some(DiskReason::Deferred),
+            attempts: Some(7),
+            last_reply: Some("y".repeat(50_000)),
+            next_attempt_at: Some(time(60)),
+            ..RowUpdate::default()
+        },
+    );
     jobs.send(Job::Grouped(Member::lazy(vec![wordy])))
         .await
         .expect("the writer lives");
-    let held = RowChange::SetState {
-        row: RowId(1),
-        state: RowState::Held,
-        next_attempt_at: None,
-    };
+    let held = RowChange::Update(
+        RowId(1),
+        RowUpdate {
+            state: Some(RowState::Held),
+            ..RowUpdate::default()
+        },
+    );
     // Of the same row: it cannot pass the change that was kept.
     assert_eq!(
         ask(&jobs, vec![held.clone()], Vec::new()).await,
@@ -704,12 +715,8 @@ async fn what_stands_in_the_database_is_counted() {
     // The message stays as long as one of its recipients does.
     scene.store.queue.change(vec![remove(1)]).await;
     let purge = async |row| {
-        let rows = [RowId(row)];
-        let purged = scene
-            .store
-            .queue
-            .act(RowAction::Purge, &rows, time(2))
-            .await;
+        let rows = vec![RowId(row)];
+        let purged = scene.store.queue.act(RowAction::Purge, rows, time(2)).await;
         purged.expect("purged");
     };
     purge(3).await;

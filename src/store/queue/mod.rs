@@ -28,6 +28,7 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{Row, SqliteConnection};
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::database::columns::count;
 use super::database::error::{ReadError, StoreError};
 use super::database::transactions::Transactions;
 use super::database::writer::{ChangeSender, Job};
@@ -67,6 +68,7 @@ pub struct QueueView {
 /// What the last run left.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LeftRows {
+    /// The greatest id that was ever stored; 0 when none was.
     greatest_row: i64,
     /// Bytes of content that stand in the database.
     pub(super) inline_bytes: u64,
@@ -85,9 +87,15 @@ impl LeftRows {
                 tracing::info!(rows = recovered, "rows of the last run are put right");
             }
         }
+        let row = sqlx::query(
+            "SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'recipients') AS greatest_row,
+                    (SELECT sum(content_bytes) FROM messages WHERE spool_file IS NULL) AS inline_bytes",
+        )
+        .fetch_one(connection)
+        .await?;
         Ok(Self {
-            greatest_row: write::greatest_row(connection).await?,
-            inline_bytes: write::inline_bytes(connection).await?,
+            greatest_row: row.try_get::<Option<i64>, _>("greatest_row")?.unwrap_or(0),
+            inline_bytes: count(&row, "inline_bytes"),
         })
     }
 }

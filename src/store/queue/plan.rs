@@ -4,17 +4,13 @@
 //! otherwise an insert carries the changes that follow it, and the last change of a row wins.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use jiff::Timestamp;
-use jiff::fmt::serde::timestamp::millisecond;
-use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::message::body::Durable;
-use crate::message::{DiskReason, RowId, RowState};
+use crate::message::{RowId, RowState};
 use crate::store::database::error::StoreError;
-use crate::store::rows::{NewQueued, NewRow, RowChange};
+use crate::store::rows::{NewQueued, NewRow, RowChange, RowUpdate};
 
 /// What one caller wants stored, all or nothing.
 #[derive(Debug)]
@@ -64,23 +60,9 @@ impl Member {
 pub(super) struct WritePlan<'a> {
     /// Messages of which at least one row is inserted.
     pub(super) messages: Vec<&'a DurableMessage>,
-    pub(super) inserts: Vec<(&'a DurableMessage, &'a NewRow, Update<'a>)>,
-    pub(super) updates: Vec<(RowId, Update<'a>)>,
+    pub(super) inserts: Vec<(&'a DurableMessage, &'a NewRow, RowUpdate)>,
+    pub(super) updates: Vec<(RowId, RowUpdate)>,
     pub(super) removals: Vec<RowId>,
-}
-
-/// The columns of a row that change, by their names; what is none stays.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Update<'a> {
-    pub(super) state: Option<RowState>,
-    pub(super) reason: Option<&'a DiskReason>,
-    pub(super) attempts: Option<u32>,
-    pub(super) last_reply: Option<&'a str>,
-    #[serde(serialize_with = "millisecond::optional::serialize")]
-    pub(super) next_attempt_at: Option<Timestamp>,
-    pub(super) next_hop: Option<&'a Arc<str>>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(super) delay_reported: bool,
 }
 
 /// One row on its way through the batch.
@@ -88,7 +70,7 @@ pub(super) struct Update<'a> {
 struct FoldedRow<'a> {
     row: RowId,
     inserted: Option<(&'a DurableMessage, &'a NewRow)>,
-    update: Update<'a>,
+    update: RowUpdate,
     removed: bool,
 }
 
@@ -144,7 +126,7 @@ impl<'a> FoldedRows<'a> {
         self.ordered.push(FoldedRow {
             row,
             inserted: None,
-            update: Update::default(),
+            update: RowUpdate::default(),
             removed: false,
         });
         self.ordered.last_mut().expect("it was pushed above")
@@ -177,45 +159,33 @@ impl<'a> FoldedRows<'a> {
     }
 }
 
-impl<'a> FoldedRow<'a> {
-    fn apply(&mut self, change: &'a RowChange) {
-        if self.removed {
-            return;
-        }
+impl FoldedRow<'_> {
+    fn apply(&mut self, change: &RowChange) {
         match change {
+            _ if self.removed => {}
             RowChange::Remove(_) => self.removed = true,
-            RowChange::Reschedule {
-                state,
-                reason,
-                attempts,
-                last_reply,
-                next_attempt_at,
-                next_hop,
-                ..
-            } => {
-                self.update = Update {
-                    state: Some(*state),
-                    reason: Some(reason),
-                    attempts: Some(*attempts),
-                    last_reply: Some(last_reply),
-                    next_attempt_at: Some(*next_attempt_at),
-                    next_hop: next_hop.as_ref(),
-                    delay_reported: self.update.delay_reported,
-                };
-            }
-            RowChange::SetState {
-                state,
-                next_attempt_at,
-                ..
-            } => {
-                self.update.state = Some(*state);
-                self.update.next_attempt_at = next_attempt_at.or(self.update.next_attempt_at);
-            }
-            RowChange::MarkDamaged { problem, .. } => {
-                self.update.state = Some(RowState::Damaged);
-                self.update.last_reply = Some(problem);
-            }
-            RowChange::DelayReported(_) => self.update.delay_reported = true,
+            RowChange::Update(_, update) => self.update.follow(update.clone()),
+        }
+    }
+}
+
+impl RowUpdate {
+    /// What was changed before does not matter any more.
+    fn ends_all_before(&self) -> bool {
+        self.attempts.is_some()
+    }
+
+    /// `later` comes behind it.
+    fn follow(&mut self, later: Self) {
+        let earlier = std::mem::replace(self, later);
+        self.delay_reported |= earlier.delay_reported;
+        if !self.ends_all_before() {
+            self.state = self.state.or(earlier.state);
+            self.reason = self.reason.take().or(earlier.reason);
+            self.attempts = earlier.attempts;
+            self.last_reply = self.last_reply.take().or(earlier.last_reply);
+            self.next_attempt_at = self.next_attempt_at.or(earlier.next_attempt_at);
+            self.next_hop = self.next_hop.take().or(earlier.next_hop);
         }
     }
 }
@@ -225,14 +195,15 @@ impl<'a> FoldedRow<'a> {
 pub(super) fn folded(changes: Vec<RowChange>) -> Vec<RowChange> {
     let mut final_at: HashMap<RowId, usize> = HashMap::new();
     for (position, change) in changes.iter().enumerate() {
-        let ends_all_before = matches!(change, RowChange::Remove(_) | RowChange::Reschedule { .. });
-        if ends_all_before {
-            final_at.insert(change.row(), position);
+        match change {
+            RowChange::Update(_, update) if !update.ends_all_before() => {}
+            _ => _ = final_at.insert(change.row(), position),
         }
     }
     let needed = |position: usize, change: &RowChange| {
         let last = final_at.get(&change.row());
-        last.is_none_or(|&last| position >= last || matches!(change, RowChange::DelayReported(_)))
+        last.is_none_or(|&last| position >= last)
+            || matches!(change, RowChange::Update(_, update) if update.delay_reported)
     };
     let mut position = 0;
     let mut changes = changes;
@@ -247,6 +218,7 @@ pub(super) fn folded(changes: Vec<RowChange>) -> Vec<RowChange> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::DiskReason;
     use crate::store::testing;
 
     fn change(changes: Vec<RowChange>) -> Member {
@@ -264,23 +236,28 @@ mod tests {
     }
 
     fn uncertain(row: i64) -> RowChange {
-        RowChange::SetState {
-            row: RowId(row),
-            state: RowState::Uncertain,
-            next_attempt_at: Some(testing::time(600)),
-        }
+        RowChange::Update(
+            RowId(row),
+            RowUpdate {
+                state: Some(RowState::Uncertain),
+                next_attempt_at: Some(testing::time(600)),
+                ..RowUpdate::default()
+            },
+        )
     }
 
     fn reschedule(row: i64, attempts: u32) -> RowChange {
-        RowChange::Reschedule {
-            row: RowId(row),
-            state: RowState::Waiting,
-            reason: DiskReason::Deferred,
-            attempts,
-            last_reply: "451 later".into(),
-            next_attempt_at: testing::time(60),
-            next_hop: None,
-        }
+        RowChange::Update(
+            RowId(row),
+            RowUpdate {
+                state: Some(RowState::Waiting),
+                reason: Some(DiskReason::Deferred),
+                attempts: Some(attempts),
+                last_reply: Some("451 later".into()),
+                next_attempt_at: Some(testing::time(60)),
+                ..RowUpdate::default()
+            },
+        )
     }
 
     /// (inserted rows with their final state, updated rows, removed rows)
@@ -342,7 +319,16 @@ mod tests {
     fn the_last_change_of_a_row_wins() {
         let members = [
             change(vec![uncertain(1), reschedule(1, 1)]),
-            change(vec![RowChange::DelayReported(RowId(1)), reschedule(1, 2)]),
+            change(vec![
+                RowChange::Update(
+                    RowId(1),
+                    RowUpdate {
+                        delay_reported: true,
+                        ..RowUpdate::default()
+                    },
+                ),
+                reschedule(1, 2),
+            ]),
         ];
         let plan = WritePlan::of(&members);
         let (row, update) = &plan.updates[0];
@@ -377,7 +363,16 @@ mod tests {
             kept = folded(kept);
         }
         assert_eq!(kept, [reschedule(1, 99)]);
-        kept.extend([uncertain(1), RowChange::DelayReported(RowId(2))]);
+        kept.extend([
+            uncertain(1),
+            RowChange::Update(
+                RowId(2),
+                RowUpdate {
+                    delay_reported: true,
+                    ..RowUpdate::default()
+                },
+            ),
+        ]);
         assert_eq!(folded(kept).len(), 3);
     }
 }

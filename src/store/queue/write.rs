@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use sqlx::{Row, SqliteConnection};
 
-use super::plan::{DurableMessage, Update, WritePlan};
+use super::plan::{DurableMessage, WritePlan};
 use crate::limits;
 use crate::message::body::Durable;
 use crate::message::{Checksum, RowId};
@@ -12,7 +12,7 @@ use crate::store::database::columns::{
 };
 use crate::store::database::insert::{Insert, InsertQuery, Twice};
 use crate::store::database::transactions::Removed;
-use crate::store::rows::NewRow;
+use crate::store::rows::{NewRow, RowUpdate};
 
 /// The INSERTs of the queue.
 #[derive(Debug)]
@@ -49,36 +49,24 @@ pub(super) async fn apply(
     inserts: &Inserts,
     plan: &WritePlan<'_>,
 ) -> Result<Removed, sqlx::Error> {
-    let messages = &inserts.messages;
-    messages
-        .run(connection, &plan.messages, |query, prepared| {
-            bind_message(query, prepared)
-        })
-        .await?;
-    let inline: Vec<_> = plan
-        .messages
-        .iter()
-        .filter(|prepared| matches!(prepared.durable, Durable::Inline(..)))
-        .collect();
+    let messages = &plan.messages;
+    let is_inline = |prepared: &&DurableMessage| matches!(prepared.durable, Durable::Inline(..));
+    let inline: Vec<_> = messages.iter().copied().filter(is_inline).collect();
+    let recipients = &plan.inserts;
     inserts
-        .bodies
-        .run(connection, &inline, |query, prepared| {
-            bind_body(query, prepared)
-        })
+        .messages
+        .run(connection, messages, bind_message)
         .await?;
+    inserts.bodies.run(connection, &inline, bind_body).await?;
     inserts
         .recipients
-        .run(
-            connection,
-            &plan.inserts,
-            |query, (prepared, row, update)| bind_recipient(query, prepared, row, update),
-        )
+        .run(connection, recipients, bind_recipient)
         .await?;
     update(connection, &plan.updates).await?;
     remove(connection, &plan.removals).await
 }
 
-fn bind_message<'q>(query: InsertQuery<'q>, prepared: &DurableMessage) -> InsertQuery<'q> {
+fn bind_message<'q>(query: InsertQuery<'q>, prepared: &&DurableMessage) -> InsertQuery<'q> {
     let message = &prepared.queued.message;
     let envelope = &message.envelope;
     let spool_file = match &prepared.durable {
@@ -108,7 +96,7 @@ fn bind_message<'q>(query: InsertQuery<'q>, prepared: &DurableMessage) -> Insert
         .bind(prepared.durable.checksum().map(Checksum::to_i64))
 }
 
-fn bind_body<'q>(query: InsertQuery<'q>, prepared: &DurableMessage) -> InsertQuery<'q> {
+fn bind_body<'q>(query: InsertQuery<'q>, prepared: &&DurableMessage) -> InsertQuery<'q> {
     let content = match &prepared.durable {
         Durable::Inline(chunks, _) => chunks.concat(),
         Durable::File(..) => Vec::new(),
@@ -120,12 +108,10 @@ fn bind_body<'q>(query: InsertQuery<'q>, prepared: &DurableMessage) -> InsertQue
 
 fn bind_recipient<'q>(
     query: InsertQuery<'q>,
-    prepared: &DurableMessage,
-    row: &NewRow,
-    update: &Update<'_>,
+    (prepared, row, update): &(&DurableMessage, &NewRow, RowUpdate),
 ) -> InsertQuery<'q> {
     let recipient = &row.recipient;
-    let reason = update.reason.unwrap_or(&row.reason);
+    let reason = update.reason.as_ref().unwrap_or(&row.reason);
     query
         .bind(row.id.0)
         .bind(prepared.queued.message.id.as_i64())
@@ -133,11 +119,17 @@ fn bind_recipient<'q>(
         .bind(recipient.address.lookup_domain())
         .bind(recipient.notify.map(notify_text))
         .bind(recipient.original_recipient.clone())
-        .bind(update.next_hop.unwrap_or(&row.next_hop).to_string())
+        .bind(
+            update
+                .next_hop
+                .as_ref()
+                .unwrap_or(&row.next_hop)
+                .to_string(),
+        )
         .bind(update.state.unwrap_or(row.state).as_str())
         .bind(reason.as_word().into_owned())
         .bind(update.attempts.unwrap_or(row.attempts))
-        .bind(update.last_reply.unwrap_or(&row.last_reply))
+        .bind(update.last_reply.as_deref().unwrap_or(&row.last_reply))
         .bind(milliseconds(
             update.next_attempt_at.unwrap_or(row.next_attempt_at),
         ))
@@ -148,7 +140,7 @@ fn bind_recipient<'q>(
 /// Any number of rows are changed by one statement.
 async fn update(
     connection: &mut SqliteConnection,
-    updates: &[(RowId, Update<'_>)],
+    updates: &[(RowId, RowUpdate)],
 ) -> Result<(), sqlx::Error> {
     if updates.is_empty() {
         return Ok(());
@@ -218,17 +210,6 @@ pub(super) async fn remove_messages(
     Ok(removed)
 }
 
-/// Bytes of content that stand in the database.
-pub(super) async fn inline_bytes(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
-    let row = sqlx::query(
-        "SELECT coalesce(sum(content_bytes), 0) AS content_bytes
-         FROM messages WHERE spool_file IS NULL",
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok(count(&row, "content_bytes"))
-}
-
 /// Leases end with the process: rows under one are due at `now`, uncertain ones in
 /// [`limits::UNCERTAIN_WAIT`]. Says how many rows that were.
 pub(super) async fn recover(
@@ -249,13 +230,4 @@ pub(super) async fn recover(
     .execute(connection)
     .await?;
     Ok(leased.rows_affected() + uncertain.rows_affected())
-}
-
-/// The greatest row id that was ever stored; 0 when none was.
-pub(super) async fn greatest_row(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
-    let greatest: Option<i64> =
-        sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'recipients'")
-            .fetch_optional(connection)
-            .await?;
-    Ok(greatest.unwrap_or(0))
 }
