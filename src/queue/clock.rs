@@ -5,15 +5,15 @@
 //! The step of a restart is known, too, where the machine ran on: a file keeps what the clock said at some moment
 //! since the machine was started.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use std::{fs, io};
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, MutexGuard};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::limits;
+use crate::{boot, limits};
 
 /// In the data directory.
 const FILE: &str = "clock";
@@ -107,7 +107,7 @@ impl QueueClock {
     /// Without it a step of the next restart is not known: no more.
     fn write_down(&self) {
         if let (Some(file), Some(moment)) = (&self.file, BootMoment::now())
-            && let Err(error) = write(file, &moment.write())
+            && let Err(error) = boot::write_private(file, &moment.write())
         {
             tracing::debug!(%error, "what the clock says is not written down");
         }
@@ -135,12 +135,6 @@ impl Default for QueueClock {
 /// Clocks are corrected by moments all the time.
 fn is_step(step: SignedDuration) -> bool {
     step.unsigned_abs() > limits::CLOCK_CORRECTION
-}
-
-fn write(file: &Path, text: &str) -> io::Result<()> {
-    let fresh = file.with_extension("new");
-    fs::write(&fresh, text)?;
-    fs::rename(&fresh, file)
 }
 
 impl BootMoment {

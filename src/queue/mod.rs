@@ -217,13 +217,8 @@ impl Queue {
         }
         let mut queued = Vec::with_capacity(entries.len() + 1);
         let mut for_runner = false;
-        for NewEntry {
-            message,
-            rows,
-            failed,
-            ..
-        } in entries
-        {
+        for entry in entries {
+            let (message, rows) = (&entry.message, &entry.rows);
             // The runner ignores leased rows until their attempt ends.
             for_runner |= rows.iter().any(|row| row.state != RowState::Delivering);
             if !rows.is_empty() {
@@ -233,7 +228,7 @@ impl Queue {
                     kept_from: message.received_at,
                 });
             }
-            let report = self.failure_report(message, failed).await;
+            let report = self.failure_report(message, &entry.failed).await;
             for_runner |= report.is_some();
             queued.extend(report);
         }
@@ -254,14 +249,9 @@ impl Queue {
     }
 
     fn note_queued(&self, entry: &NewEntry) {
-        let NewEntry {
-            message,
-            rows,
-            failed,
-            made_of,
-        } = entry;
-        for row in rows {
-            if let Some(arrived) = *made_of {
+        let message = &entry.message;
+        for row in &entry.rows {
+            if let Some(arrived) = entry.made_of {
                 let words = message.id.to_string();
                 self.note(arrived, &row.recipient, RecipientEvent::Copied, words);
                 let words = arrived.to_string();
@@ -273,7 +263,7 @@ impl Queue {
             };
             self.note(message.id, &row.recipient, event, &*row.last_reply);
         }
-        self.note_failures(message, failed);
+        self.note_failures(message, &entry.failed);
     }
 
     /// Tells the sender of recipients that the fast path handed on to servers that will not report

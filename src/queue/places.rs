@@ -69,10 +69,6 @@ impl Holder {
     fn is_ungreeted(&self) -> bool {
         self.is_unproven() && !self.has_greeted
     }
-
-    fn is_silent(&self) -> bool {
-        self.standing == NextHopHealth::Silent
-    }
 }
 
 impl AttemptSlots {
@@ -93,7 +89,8 @@ impl AttemptSlots {
                 Want {
                     next_hop,
                     standing,
-                    most: most_from_queue(standing).saturating_sub(under_way),
+                    most: most(standing, limits::QUEUE_ATTEMPTS_PER_NEXT_HOP)
+                        .saturating_sub(under_way),
                     attempts: 0,
                 }
             })
@@ -149,7 +146,7 @@ impl AttemptSlots {
         }
         let has_share = |&(next_hop, standing): &(&Arc<str>, NextHopHealth)| {
             let standing = taken.judged(next_hop, standing);
-            taken.under_way(next_hop).all < most_handed_on(standing)
+            taken.under_way(next_hop).all < most(standing, limits::HANDED_ON_PER_NEXT_HOP)
         };
         if !have_room(&taken) || !wanted.iter().all(has_share) {
             return None;
@@ -205,18 +202,10 @@ impl Free {
     }
 }
 
-/// Attempts of the queue at one time for one next hop.
-fn most_from_queue(standing: NextHopHealth) -> usize {
+/// Attempts at one time for one next hop, when one that answers may have so many.
+fn most(standing: NextHopHealth, with_answers: usize) -> usize {
     match standing {
-        NextHopHealth::Answers => limits::QUEUE_ATTEMPTS_PER_NEXT_HOP,
-        NextHopHealth::New | NextHopHealth::Silent => limits::QUEUE_ATTEMPTS_PER_UNPROVEN,
-    }
-}
-
-/// The same where a message is handed on from memory.
-fn most_handed_on(standing: NextHopHealth) -> usize {
-    match standing {
-        NextHopHealth::Answers => limits::HANDED_ON_PER_NEXT_HOP,
+        NextHopHealth::Answers => with_answers,
         NextHopHealth::New | NextHopHealth::Silent => limits::QUEUE_ATTEMPTS_PER_UNPROVEN,
     }
 }
@@ -255,7 +244,7 @@ impl SlotsTaken {
         if holder.is_ungreeted() {
             change(&mut self.ungreeted);
         }
-        if holder.is_silent() {
+        if holder.standing == NextHopHealth::Silent {
             change(&mut self.silent);
         }
     }
@@ -333,17 +322,12 @@ impl SlotsTaken {
 }
 
 impl AttemptSlot {
-    /// Whether the greeting of the next hop has to be noted.
-    pub(super) fn awaits_greeting(&self) -> bool {
-        self.standing != NextHopHealth::Answers
-    }
-
-    /// How to say later that the next hop has greeted.
-    pub(super) fn greeting(&self) -> Greeting {
-        Greeting {
+    /// How to say later that the next hop has greeted; none when that is expected.
+    pub(super) fn greeting(&self) -> Option<Greeting> {
+        (self.standing != NextHopHealth::Answers).then(|| Greeting {
             places: self.places.clone(),
             number: self.number,
-        }
+        })
     }
 }
 
@@ -421,7 +405,8 @@ mod tests {
         let mut held = Vec::new();
         for round in 0..9 {
             let (_, begun) = begin(&places, &names(&format!("tarpit{round}-"), 200));
-            begun.iter().for_each(|place| place.greeting().came());
+            let greetings = begun.iter().filter_map(AttemptSlot::greeting);
+            greetings.for_each(|greeting| greeting.came());
             held.extend(begun);
         }
         assert_eq!(held.len(), limits::QUEUE_ATTEMPTS_UNPROVEN);

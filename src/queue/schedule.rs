@@ -63,29 +63,28 @@ pub fn after_attempt(
     situation: Situation,
     settings: &Settings,
 ) -> NextStep {
+    let waits_until = |at| NextStep::Again {
+        state: RowState::Waiting,
+        at,
+    };
     match outcome {
         OutcomeKind::Delivered => NextStep::Done,
         OutcomeKind::Refused => NextStep::Fail(FailureReason::Refused),
         // The next hop is not asked until an operator resumes it: then there is at
         // least one attempt, however long that took.
-        OutcomeKind::Deferred if reason == Some(&DiskReason::NextHopPaused) => NextStep::Again {
-            state: RowState::Waiting,
-            at: situation.now + limits::PAUSED_WAIT,
-        },
+        OutcomeKind::Deferred if reason == Some(&DiskReason::NextHopPaused) => {
+            waits_until(situation.now + limits::PAUSED_WAIT)
+        }
         // The queue converts as it sends: nothing has to be waited for.
-        OutcomeKind::Deferred if reason == Some(&DiskReason::Conversion) => NextStep::Again {
-            state: RowState::Waiting,
-            at: situation.now,
-        },
+        OutcomeKind::Deferred if reason == Some(&DiskReason::Conversion) => {
+            waits_until(situation.now)
+        }
         OutcomeKind::Deferred if was_not_tried(reason) => {
             // The next hop was not spoken to, so this was no attempt of the schedule: due soon, and
             // the runner leaves next hops alone that are busy or suspended.
-            if situation.now >= situation.expires_at {
-                return NextStep::Fail(FailureReason::Expired);
-            }
-            NextStep::Again {
-                state: RowState::Waiting,
-                at: situation.now + limits::UNTRIED_WAIT,
+            match situation.now >= situation.expires_at {
+                true => NextStep::Fail(FailureReason::Expired),
+                false => waits_until(situation.now + limits::UNTRIED_WAIT),
             }
         }
         OutcomeKind::Deferred => retry(RowState::Waiting, Duration::ZERO, situation, settings),
