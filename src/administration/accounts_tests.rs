@@ -231,7 +231,12 @@ async fn the_token_of_the_first_start_is_adopted_once() {
             super::super::api_tokens::adopt(&scene.store.administration, &given, &by).await;
         adopted.expect("adopted");
     }
-    let tokens = scene.accounts.api_tokens().await.expect("readable");
+    let tokens = scene
+        .store
+        .administration
+        .api_tokens()
+        .await
+        .expect("readable");
     assert_eq!(tokens.len(), 1);
     assert_eq!(tokens[0].name, "first start");
     let found = scene.accounts.api_token(given.expose(), noon()).await;

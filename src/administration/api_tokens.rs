@@ -21,14 +21,6 @@ use crate::store::{
 const OF_FIRST_START: &str = "first start";
 
 impl Accounts {
-    /// All tokens by name.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    pub async fn api_tokens(&self) -> Result<Vec<StoredApiToken>, ReadError> {
-        self.store.api_tokens().await
-    }
-
     /// The tokens of an account, by name.
     ///
     /// # Errors

@@ -175,10 +175,7 @@ async fn copy_all(data_directory: &Path, directory: &Path) -> Result<Manifest, B
     copy.take_history(data_directory).await?;
     let (taken_at, left_out) = copy_queue(&copy, data_directory, directory).await?;
     for file in OTHER_FILES {
-        match copy_file(&data_directory.join(file), &directory.join(file)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            copied => copied.map_err(|cause| at(&data_directory.join(file), cause))?,
-        }
+        copy_if_there(&data_directory.join(file), &directory.join(file))?;
     }
     for database in ["appliance.db", "history.db"] {
         let path = directory.join(database);
@@ -241,10 +238,7 @@ async fn copy_contents(
     for content in copy.spooled().await? {
         let (source, target) = (from.join(&content.file), to.join(&content.file));
         if !target.exists() {
-            match copy_file(&source, &target) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                copied => copied.map_err(|cause| at(&source, cause))?,
-            }
+            copy_if_there(&source, &target)?;
         }
         if !has_bytes(&target, content.bytes) {
             missing.insert(content.message);
@@ -287,13 +281,21 @@ pub(super) fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
             .mode(0o700)
             .create(parent)?;
     }
-    let mut target = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(to)?;
+    let mut target = create(to)?;
     io::copy(&mut source, &mut target)?;
     target.sync_all()
+}
+
+fn copy_if_there(from: &Path, to: &Path) -> Result<(), BackupError> {
+    match copy_file(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        copied => copied.map_err(|cause| at(from, cause)),
+    }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// Makes a file's content, or a directory's names, durable.
@@ -303,11 +305,7 @@ pub(super) fn sync(path: &Path) -> io::Result<()> {
 
 fn write_manifest(path: &Path, manifest: &Manifest) -> io::Result<()> {
     let text = serde_json::to_string_pretty(manifest).map_err(io::Error::other)?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = create(path)?;
     file.write_all((text + "\n").as_bytes())?;
     file.sync_all()
 }

@@ -30,10 +30,9 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::accounts::AuditEntry;
-use crate::store::StoreError;
 
 pub use accounts::{AccountChange, AccountError, Accounts};
 pub use first_start::FirstStart;
@@ -93,23 +92,6 @@ impl Actor {
             before,
             after,
             until: self.until,
-        }
-    }
-
-    /// Waits for what has to be before the change begins.
-    ///
-    /// # Errors
-    /// [`StoreError::Overdue`] when it does not come in time.
-    pub(super) async fn in_time<T>(
-        &self,
-        waiting: impl Future<Output = T>,
-    ) -> Result<T, StoreError> {
-        match self.until {
-            Some(until) => {
-                let came = timeout_at(until, waiting).await;
-                came.map_err(|_| StoreError::Overdue)
-            }
-            None => Ok(waiting.await),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::timeout_at;
 use tracing::info;
 
 use super::Actor;
@@ -79,8 +80,11 @@ impl<T: fmt::Debug + Send + Sync + 'static, S: Default + Send + 'static> Publish
 
     /// The same for a change of theirs, for as long as they wait.
     pub(super) async fn turn_of(&self, actor: &Actor) -> Result<MutexGuard<'_, S>, ChangeError> {
-        let turn = actor.in_time(self.turn()).await;
-        turn.map_err(|cause| self.not_stored(cause))
+        let Some(until) = actor.until else {
+            return Ok(self.turn().await);
+        };
+        let turn = timeout_at(until, self.turn()).await;
+        turn.map_err(|_| self.not_stored(StoreError::Overdue))
     }
 
     /// Stores a change and publishes it. Its caller has the turn.

@@ -98,21 +98,13 @@ pub async fn act(
             expect: Some(expected),
         } => {
             let found = store.queue_view.selection_of_rows(&rows, 0).await?.total();
-            if found != expected {
-                return Err(ActionError::CountChanged { expected, found });
-            }
+            as_seen(expected, found)?;
             rows
         }
         ActionTarget::Matching { filter, expect } => {
             asked.insert("filter".to_owned(), Value::Object(filter.parts()));
             let matching = store.queue_view.matching(&filter, Timestamp::now()).await?;
-            let found = matching.len() as u64;
-            if found != expect {
-                return Err(ActionError::CountChanged {
-                    expected: expect,
-                    found,
-                });
-            }
+            as_seen(expect, matching.len() as u64)?;
             matching.into_iter().map(|(row, _)| row).collect()
         }
     };
@@ -136,6 +128,13 @@ pub async fn act(
         }),
         Ok(Err(_)) => Err(ActionError::Died),
         Err(_) => Ok(ActionProgress::GoesOn { chosen }),
+    }
+}
+
+fn as_seen(expected: u64, found: u64) -> Result<(), ActionError> {
+    match found == expected {
+        true => Ok(()),
+        false => Err(ActionError::CountChanged { expected, found }),
     }
 }
 

@@ -112,7 +112,7 @@ mod tests {
         let place = tempfile::tempdir().expect("a directory");
         let data = place.path().join("data");
         let spool: Arc<Spool> = Spool::open(data.join(SPOOL), "boot").expect("a spool");
-        let opened = Store::open(&data, &spool, Timestamp::now()).await;
+        let opened = Store::open(&data, &spool, Some(Timestamp::now())).await;
         let (store, writers) = opened.expect("a store");
         // Beside a store that is open, as in life.
         let taken = backup::take(&data, &place.path().join("backup")).await;
@@ -131,7 +131,7 @@ mod tests {
         restored(place.path()).await.expect("restored");
         let new = place.path().join("new");
         let spool: Arc<Spool> = Spool::open(new.join(SPOOL), "later").expect("a spool");
-        let opened = Store::open(&new, &spool, Timestamp::now()).await;
+        let opened = Store::open(&new, &spool, Some(Timestamp::now())).await;
         let (store, writers) = opened.expect("a store");
         assert!(store.close(writers).await);
         let again = restored(place.path()).await;

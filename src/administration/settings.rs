@@ -149,36 +149,29 @@ impl Administration {
 
     /// Publishes what is stored when that is not what was `seen` there last.
     async fn take_over(&self, seen: &mut Option<StoredSettings>) {
-        let stored = match self.kept.store.stored_settings().await {
-            Ok(Some(stored)) => stored,
-            Ok(None) => return,
-            Err(error) => {
-                warn!(%error, "the settings stay as they are");
-                return;
-            }
-        };
-        if seen.as_ref() == Some(&stored) {
-            return;
+        if let Err(error) = self.take_over_stored(seen).await {
+            warn!(%error, "the settings stay as they are");
         }
-        let reading = {
-            let (stored, current) = (stored.clone(), self.settings());
-            move || -> Result<_, OpenError> {
-                let settings = stored.read()?;
-                let difference = Difference::between(current.document(), settings.document());
-                Ok(difference.map(|difference| (settings, difference.fields())))
-            }
+    }
+
+    async fn take_over_stored(&self, seen: &mut Option<StoredSettings>) -> anyhow::Result<()> {
+        let stored = self.kept.store.stored_settings().await?;
+        let Some(stored) = stored.filter(|stored| seen.as_ref() != Some(stored)) else {
+            return Ok(());
         };
-        match spawn_blocking(reading).await {
-            Ok(Ok(Some((settings, fields)))) => {
-                self.kept.publish(settings);
-                info!(%fields, "settings taken over that a command stored");
-            }
-            Ok(Ok(None)) => {}
-            Ok(Err(error)) => warn!(%error, "the settings stay as they are"),
-            Err(error) => warn!(%error, "the settings stay as they are"),
-        }
         // What does not hold is said once.
-        *seen = Some(stored);
+        *seen = Some(stored.clone());
+        let current = self.settings();
+        let reading = move || -> Result<_, OpenError> {
+            let settings = stored.read()?;
+            let difference = Difference::between(current.document(), settings.document());
+            Ok(difference.map(|difference| (settings, difference.fields())))
+        };
+        if let Some((settings, fields)) = spawn_blocking(reading).await?? {
+            self.kept.publish(settings);
+            info!(%fields, "settings taken over that a command stored");
+        }
+        Ok(())
     }
 }
 
@@ -347,7 +340,7 @@ mod tests {
     async fn a_change_that_nobody_waits_for_any_more_is_not_made() {
         let place = tempfile::tempdir().expect("a directory");
         let spool = Spool::open(place.path().join("spool"), "boot").expect("a spool");
-        let opened = Store::open(place.path(), &spool, Timestamp::now()).await;
+        let opened = Store::open(place.path(), &spool, Some(Timestamp::now())).await;
         let (store, writers) = opened.expect("a store");
         let settings = Settings::new(SettingsDocument::default()).expect("the defaults hold");
         let publisher = Publisher::new(settings);

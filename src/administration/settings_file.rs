@@ -103,7 +103,7 @@ pub async fn import(
     }
     let audit = difference.audited("settings imported", actor);
     let stored = StoredSettings::of(after.document())?;
-    let saved = beside.save(&stored, &audit).await;
+    let saved = beside.save(stored, audit).await;
     beside.close().await;
     saved?;
     Ok(changed)
@@ -270,7 +270,7 @@ mod tests {
     async fn an_import_is_audited() {
         let place = tempfile::tempdir().expect("a directory");
         let spool = Spool::open(place.path().join("spool"), "boot").expect("a spool");
-        let opened = Store::open(place.path(), &spool, Timestamp::now()).await;
+        let opened = Store::open(place.path(), &spool, Some(Timestamp::now())).await;
         let (store, writers) = opened.expect("a store");
         let actor = Actor::command("admin");
         let import = |text| {
@@ -313,7 +313,7 @@ mod tests {
     async fn an_import_is_checked_as_a_change_in_the_browser_is() {
         let place = tempfile::tempdir().expect("a directory");
         let spool = Spool::open(place.path().join("spool"), "boot").expect("a spool");
-        let opened = Store::open(place.path(), &spool, Timestamp::now()).await;
+        let opened = Store::open(place.path(), &spool, Some(Timestamp::now())).await;
         let (store, writers) = opened.expect("a store");
         let started = first_start::settings(&store.administration, &FirstStart::default()).await;
         started.expect("stored");

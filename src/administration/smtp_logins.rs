@@ -238,7 +238,7 @@ mod tests {
         async fn new() -> Self {
             let directory = tempfile::tempdir().expect("a directory");
             let spool = Spool::open(directory.path().join("spool"), "test").expect("a spool");
-            let (store, writers) = Store::open(directory.path(), &spool, Timestamp::now())
+            let (store, writers) = Store::open(directory.path(), &spool, Some(Timestamp::now()))
                 .await
                 .expect("a store");
             let publisher = Publisher::new(LoginDirectory::default());

@@ -34,7 +34,7 @@ impl Scene {
 
     async fn over(directory: TempDir) -> Self {
         let spool = Spool::open(directory.path().join("spool"), "test").expect("a spool");
-        let opened = Store::open(directory.path(), &spool, noon()).await;
+        let opened = Store::open(directory.path(), &spool, Some(noon())).await;
         let (store, writers) = opened.expect("a store");
         let given = Secret::new(ONE_TIME.to_owned());
         let accounts =

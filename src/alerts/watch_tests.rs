@@ -25,7 +25,7 @@ async fn look(publisher: &Publisher, alerts: &Alerts, patch: Value) {
 async fn an_alert_begins_and_ends_once_however_often_it_is_seen() {
     let directory = tempfile::tempdir().expect("a directory");
     let spool = Spool::open(directory.path().join("spool"), "test").expect("a spool");
-    let (store, writers) = Store::open(directory.path(), &spool, Timestamp::now())
+    let (store, writers) = Store::open(directory.path(), &spool, Some(Timestamp::now()))
         .await
         .expect("a store");
     let mut server = ScriptedServer::start([TAKEN.to_owned()]).await;

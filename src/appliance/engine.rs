@@ -178,7 +178,7 @@ async fn open_store(
     let spool = Spool::open(directory.path().join("spool"), &boot);
     let spool = spool.context("the spool cannot be opened")?;
     disk::look_first(directory.path(), &spool);
-    let (store, writers) = Store::open(directory.path(), &spool, now).await?;
+    let (store, writers) = Store::open(directory.path(), &spool, Some(now)).await?;
     match store.queue.spool_names_in_use().await? {
         Some(named) => {
             let swept = spool.sweep(&named)?;

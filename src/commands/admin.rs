@@ -177,7 +177,7 @@ async fn open(directory: &Path) -> anyhow::Result<(Store, store::Writers)> {
     // Commands about accounts leave the spool alone, but the store wants one.
     let spool =
         Spool::open(directory.join("spool"), "admin").context("the spool cannot be used")?;
-    Ok(Store::open_for_cli(directory, &spool).await?)
+    Ok(Store::open(directory, &spool, None).await?)
 }
 
 impl From<RepairError> for Failure {
@@ -267,7 +267,7 @@ mod tests {
     async fn a_password_is_reset_and_the_first_administrator_made() {
         let directory = tempfile::tempdir().expect("a directory");
         let spool = Spool::open(directory.path().join("spool"), "test").expect("a spool");
-        let opened = Store::open(directory.path(), &spool, Timestamp::now()).await;
+        let opened = Store::open(directory.path(), &spool, Some(Timestamp::now())).await;
         let (store, writers) = opened.expect("a store");
 
         let made = reset(&store, "admin", None).await.expect("made");

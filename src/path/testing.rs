@@ -56,7 +56,7 @@ impl Scene {
     pub(super) async fn new(patch: Value) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let spool = Spool::open(directory.path().join("spool"), "test").expect("a spool");
-        let opened = Store::open(directory.path(), &spool, Timestamp::now()).await;
+        let opened = Store::open(directory.path(), &spool, Some(Timestamp::now())).await;
         let (store, writers) = opened.expect("a store");
         let publisher = Publisher::new(settings(patch));
         let hostname: Arc<str> = "relay.example.net".into();

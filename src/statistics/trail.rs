@@ -306,7 +306,7 @@ mod tests {
     async fn a_reader_finds_what_was_left() {
         let directory = tempfile::tempdir().expect("a directory");
         let spool = Spool::open(directory.path().join("spool"), "test").expect("a spool");
-        let opened = Store::open(directory.path(), &spool, Timestamp::now()).await;
+        let opened = Store::open(directory.path(), &spool, Some(Timestamp::now())).await;
         let (store, _writers) = opened.expect("a store");
         let (trail, writer) = trail(true);
         let shutdown = CancellationToken::new();

@@ -41,7 +41,7 @@ pub use queue::{QueueStore, QueueView, SelectedRows, SourceStart};
 pub use repair::{RepairError, Repaired, Saved, repair};
 pub use rows::{
     DamagedRow, NewQueued, NewRow, NextHopShare, QueuedRoute, Remains, RowAction, RowChange,
-    TakenRow,
+    RowUpdate, TakenRow,
 };
 pub use trail::{Period, Pruned, TrailSize, TrailStore};
 
@@ -80,39 +80,19 @@ pub struct Writers {
 }
 
 impl Store {
-    /// Opens both databases of the appliance that runs, makes or migrates them, and puts the rows
-    /// right that the last run left: those that were under way are due at `now`, uncertain ones in
-    /// [`limits::UNCERTAIN_WAIT`]. The caller holds the data directory's lock.
-    ///
-    /// # Errors
-    /// When a file cannot be used, or the stored settings do not hold.
-    pub async fn open(
-        data_directory: &Path,
-        spool: &Arc<Spool>,
-        now: Timestamp,
-    ) -> Result<(Self, Writers), OpenError> {
-        Self::open_with(data_directory, spool, Some(now)).await
-    }
-
-    /// Opens both databases beside an appliance that may be running, for one command: the rows stay
-    /// as they are.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub async fn open_for_cli(
-        data_directory: &Path,
-        spool: &Arc<Spool>,
-    ) -> Result<(Self, Writers), OpenError> {
-        Self::open_with(data_directory, spool, None).await
-    }
-
     /// Whether there is a store in this directory.
     #[must_use]
     pub fn is_in(data_directory: &Path) -> bool {
         Database::Appliance.file(data_directory).is_file()
     }
 
-    async fn open_with(
+    /// Opens both databases, and makes or migrates them. With `recover_at`, for the appliance that runs and has the
+    /// data directory's lock, the rows are put right that the last run left: those that were under way are due then,
+    /// uncertain ones in [`limits::UNCERTAIN_WAIT`]. A command, beside an appliance that may be running, has none.
+    ///
+    /// # Errors
+    /// When a file cannot be used, or the stored settings do not hold.
+    pub async fn open(
         data_directory: &Path,
         spool: &Arc<Spool>,
         recover_at: Option<Timestamp>,

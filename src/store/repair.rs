@@ -79,10 +79,6 @@ pub async fn repair(data_directory: &Path) -> Result<Option<Repaired>, RepairErr
     if !file.is_file() {
         return Err(RepairError::Missing(file));
     }
-    let at = |path: &Path| {
-        let path = path.to_owned();
-        move |cause| RepairError::File { path, cause }
-    };
     let workshop = data_directory.join(WORKSHOP);
     // What is there is left of a repair that was broken off.
     connections::if_there(fs::remove_dir_all(&workshop)).map_err(at(&workshop))?;
@@ -97,6 +93,11 @@ pub async fn repair(data_directory: &Path) -> Result<Option<Repaired>, RepairErr
     // Should that fail, the next repair does it.
     let _ = fs::remove_dir_all(&workshop);
     repaired
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> RepairError {
+    let path = path.to_owned();
+    move |cause| RepairError::File { path, cause }
 }
 
 /// Puts the new database in the place of the damaged one, which is kept with its log under another name. At every
@@ -126,11 +127,7 @@ fn put_in_place(made: &Path, file: &Path, data_directory: &Path) -> io::Result<P
 /// Makes the new database in `workshop`, from a copy of the damaged one; none: that is whole.
 async fn work(file: &Path, workshop: &Path) -> Result<Option<(PathBuf, Vec<Saved>)>, RepairError> {
     let copy = workshop.join("damaged.db");
-    let copied = copy_whole(file, &copy);
-    copied.map_err(|cause| RepairError::File {
-        path: copy.clone(),
-        cause,
-    })?;
+    copy_whole(file, &copy).map_err(at(&copy))?;
     let version = match look(&copy).await {
         Ok(None) => return Ok(None),
         Ok(Some(version)) => version,
@@ -426,7 +423,7 @@ mod tests {
             let (recipients, _) = rows_of(&repaired, "recipients");
             saved.push(recipients);
             let spool = crate::message::Spool::open(directory.path().join("spool"), "test");
-            let opened = Store::open(directory.path(), &spool.unwrap(), time(0)).await;
+            let opened = Store::open(directory.path(), &spool.unwrap(), Some(time(0))).await;
             let (store, writers) = opened.expect("it can be opened");
             let rows: Vec<RowId> = (1..=500).map(RowId).collect();
             let there = store.queue.rows(&rows).await.expect("readable");

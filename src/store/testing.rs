@@ -47,7 +47,7 @@ impl Scene {
 
     async fn in_directory(directory: TempDir, boot: &str, now: Timestamp) -> Self {
         let spool = Spool::open(directory.path().join("spool"), boot).expect("a spool");
-        let opened = Store::open(directory.path(), &spool, now).await;
+        let opened = Store::open(directory.path(), &spool, Some(now)).await;
         let (store, writers) = opened.expect("a store");
         Self {
             store,

@@ -411,8 +411,10 @@ async fn who_loses_a_right_while_the_body_arrives_changes_nothing() {
     site.token("leaver", Scope::ReadWrite).await;
     let actor = Actor::command("test");
     let accounts = Arc::clone(&site.context.accounts);
+    let store = site.context.store.clone();
     let revoked = async move {
-        let tokens = accounts.api_tokens().await.expect("readable");
+        let tokens = store.administration.api_tokens().await;
+        let tokens = tokens.expect("readable");
         let token = tokens.iter().find(|token| token.name == "leaver");
         let token = token.expect("it is known").id;
         accounts

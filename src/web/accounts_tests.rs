@@ -93,7 +93,7 @@ async fn what_cannot_be_taken_back_is_asked_for_twice() {
         site.ask(ELSEWHERE, &request, &[&cookie], "").await
     };
     let tokens = async || {
-        let tokens = site.context.accounts.api_tokens().await;
+        let tokens = site.context.store.administration.api_tokens().await;
         tokens.expect("readable").len()
     };
     // The page of an account removes nothing: it leads to the question, which tells what goes as well.

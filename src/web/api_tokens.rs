@@ -121,7 +121,7 @@ async fn filled(
         frame: Frame::new(context, visitor, Section::Settings, "API tokens"),
         notice: None,
         now: Timestamp::now(),
-        tokens: context.accounts.api_tokens().await?,
+        tokens: context.store.administration.api_tokens().await?,
         shown: None,
         name: String::new(),
         scope,

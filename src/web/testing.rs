@@ -154,7 +154,7 @@ impl Site {
     ) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let spool = Spool::open(directory.path().join("spool"), "test").expect("a spool");
-        let (store, writers) = Store::open(directory.path(), &spool, Timestamp::now())
+        let (store, writers) = Store::open(directory.path(), &spool, Some(Timestamp::now()))
             .await
             .expect("a store");
         let settings = Settings::new(SettingsDocument::default()).expect("the defaults hold");

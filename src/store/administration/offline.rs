@@ -53,14 +53,14 @@ impl OfflineSettings {
     /// When nothing was saved.
     pub async fn save(
         &mut self,
-        settings: &StoredSettings,
-        audit: &AuditEntry,
+        settings: StoredSettings,
+        audit: AuditEntry,
     ) -> Result<(), StoreError> {
         // At once a writer: one that only becomes it later would be turned away instead of waiting.
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         let change = Audited {
-            change: settings.clone(),
-            audit: audit.clone(),
+            change: settings,
+            audit,
         };
         change.write(&mut transaction).await?;
         let committed = transaction.commit().await;
@@ -115,7 +115,7 @@ mod tests {
             until: None,
         };
         let stored = StoredSettings::of(&written).expect("JSON");
-        beside.save(&stored, &audit).await.expect("saved");
+        beside.save(stored.clone(), audit).await.expect("saved");
         let loaded = beside.load().await.expect("readable");
         assert_eq!(*loaded.expect("they were saved").document(), written);
         beside.close().await;

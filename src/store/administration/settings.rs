@@ -213,7 +213,7 @@ mod tests {
                 other => panic!("{stored}: {other:?}"),
             }
         }
-        let second = Store::open_for_cli(scene.path(), &scene.spool).await;
+        let second = Store::open(scene.path(), &scene.spool, None).await;
         assert!(matches!(second, Err(OpenError::Settings(_))));
     }
 }

@@ -10,7 +10,7 @@ use sqlx::{Connection, SqliteConnection};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::connections::{Database, checkpoint, part_of_disk};
+use super::connections::{Database, checkpoint, part_of_disk, unusable};
 use super::error::OpenError;
 use super::log_growth::LogGrowth;
 use super::writer::Job;
@@ -31,8 +31,10 @@ impl Checkpointer {
     ) -> Result<Self, OpenError> {
         // The log of a small disk must be small: what it holds is written a second time.
         let part = part_of_disk(data_directory, limits::CHECKPOINT_PART);
+        let connection = database.beside(data_directory).await;
         Ok(Self {
-            connection: database.checkpointer(data_directory).await?,
+            connection: connection
+                .map_err(|error| unusable(&database.file(data_directory), &error))?,
             growth: LogGrowth::new(part.min(limits::CHECKPOINT_BYTES)),
         })
     }

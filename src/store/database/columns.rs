@@ -83,17 +83,17 @@ pub(in crate::store) fn notify_text(notify: Notify) -> String {
 
 /// What [`notify_text`] gave; none when it is something else.
 pub(in crate::store) fn notify_from(text: &str) -> Option<Notify> {
-    let mut notify = Notify::default();
+    let mut wanted = [false; NOTIFY.len()];
     for word in text.split(',').filter(|word| !word.is_empty()) {
-        match word {
-            "NEVER" => notify.never = true,
-            "SUCCESS" => notify.success = true,
-            "FAILURE" => notify.failure = true,
-            "DELAY" => notify.delay = true,
-            _ => return None,
-        }
+        wanted[NOTIFY.iter().position(|known| *known == word)?] = true;
     }
-    Some(notify)
+    let [never, success, failure, delay] = wanted;
+    Some(Notify {
+        never,
+        success,
+        failure,
+        delay,
+    })
 }
 
 /// BODY= as it stands in a command, RFC 6152.
@@ -106,11 +106,8 @@ pub(in crate::store) const fn body_type_text(body_type: BodyType) -> &'static st
 
 /// What [`body_type_text`] gave.
 pub(in crate::store) fn body_type_from(text: &str) -> Option<BodyType> {
-    match text {
-        "7BIT" => Some(BodyType::SevenBit),
-        "8BITMIME" => Some(BodyType::EightBitMime),
-        _ => None,
-    }
+    let mut known = [BodyType::SevenBit, BodyType::EightBitMime].into_iter();
+    known.find(|body_type| body_type_text(*body_type) == text)
 }
 
 /// RET= as it stands in a command, RFC 3461 §4.3.
@@ -123,11 +120,8 @@ pub(in crate::store) const fn return_text(ret: Return) -> &'static str {
 
 /// What [`return_text`] gave.
 pub(in crate::store) fn return_from(text: &str) -> Option<Return> {
-    match text {
-        "FULL" => Some(Return::Full),
-        "HDRS" => Some(Return::Headers),
-        _ => None,
-    }
+    let mut known = [Return::Full, Return::Headers].into_iter();
+    known.find(|ret| return_text(*ret) == text)
 }
 
 #[cfg(test)]

@@ -128,19 +128,7 @@ impl Database {
             .map_err(|error| unusable(&self.file(data_directory), &error))
     }
 
-    /// A second connection for checkpoints, to a database that was opened.
-    pub(in crate::store) async fn checkpointer(
-        self,
-        data_directory: &Path,
-    ) -> Result<SqliteConnection, OpenError> {
-        self.options(data_directory)
-            .pragma("wal_autocheckpoint", "0")
-            .connect()
-            .await
-            .map_err(|error| unusable(&self.file(data_directory), &error))
-    }
-
-    /// A connection for one command, to a database that is there: nothing is made or migrated.
+    /// A connection beside the one that writes, to a database that is there: nothing is made or migrated.
     pub(in crate::store) async fn beside(
         self,
         data_directory: &Path,

@@ -125,12 +125,9 @@ impl Transactions {
     /// After a COMMIT, which may have written nothing: has the files of messages whose rows are removed go
     /// after them, and counts what they took in the database.
     pub(in crate::store) fn let_go(&mut self, wrote: bool, removed: Removed) {
-        let Removed {
-            files,
-            inline_bytes,
-        } = removed;
-        self.inline_bytes.fetch_sub(inline_bytes, Ordering::Relaxed);
-        let files = self.log.committed(wrote, files);
+        let bytes = removed.inline_bytes;
+        self.inline_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        let files = self.log.committed(wrote, removed.files);
         self.unlink(files);
     }
 

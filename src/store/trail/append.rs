@@ -108,9 +108,7 @@ impl Appender {
             chunk.events += 1;
         }
         self.messages
-            .run(connection, &messages, |query, (answered, chunk)| {
-                bind_answered(query, answered, *chunk)
-            })
+            .run(connection, &messages, bind_answered)
             .await?;
         self.events.run(connection, &events, bind_event).await?;
         spans.record(connection).await?;
@@ -134,15 +132,14 @@ struct EventRow<'a> {
 
 fn bind_answered<'q>(
     query: InsertQuery<'q>,
-    answered: &AnsweredMessage,
-    chunk: i64,
+    (answered, chunk): &(&AnsweredMessage, i64),
 ) -> InsertQuery<'q> {
     let reasons = answered.reasons.iter().map(|reason| reason.as_word());
     let reasons = reasons.collect::<Vec<_>>().join(",");
     let delivered = answered.delivered.as_ref();
     let query = query
         .bind(answered.message.as_i64())
-        .bind(chunk)
+        .bind(*chunk)
         .bind(milliseconds(answered.received_at))
         .bind(answered.sender.as_str())
         .bind(answered.client.address.map(|address| address.to_string()))

@@ -41,9 +41,7 @@ impl TrailStore {
     /// Opens the database. Whatever is the matter with it keeps no mail from going out: one that is damaged is set
     /// aside and a new one begun, and for one that cannot be opened, on a full disk say, an empty one in memory
     /// stands in until the next start.
-    ///
-    /// # Errors
-    /// When a newer version wrote it.
+    /// What a newer version wrote is an error.
     pub(in crate::store) async fn open(data_directory: &Path) -> Result<Self, OpenError> {
         let file = Database::History.file(data_directory);
         let opened = match file.with_extension(FOUND_DAMAGED).exists() {

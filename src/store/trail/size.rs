@@ -45,23 +45,19 @@ impl TrailStore {
         let oldest = number("oldest").map(|id| MessageId::from_i64(id).time());
         let counted = limits::TRAIL_CHUNKS_COUNTED;
         let all = last.abs_diff(first) + 1;
-        if all <= counted {
-            let chunks: Vec<i64> = (first..=last).collect();
-            return Ok(TrailSize {
-                messages: self.messages_in(&chunks).await?,
-                is_estimate: false,
-                oldest,
-            });
-        }
-        // The oldest chunk is pruned in part and the newest is not full: neither speaks for others.
-        let between = all - 2;
-        let picked = (0..counted).map(|place| first + 1 + integer(place * between / counted));
-        let picked: Vec<i64> = picked.collect();
-        let at_the_ends = self.messages_in(&[first, last]).await?;
-        let in_picked = self.messages_in(&picked).await?;
+        let messages = if all <= counted {
+            self.messages_in(&(first..=last).collect::<Vec<i64>>())
+                .await?
+        } else {
+            // The oldest chunk is pruned in part and the newest is not full: neither speaks for others.
+            let between = all - 2;
+            let picked = (0..counted).map(|place| first + 1 + integer(place * between / counted));
+            let in_picked = self.messages_in(&picked.collect::<Vec<i64>>()).await?;
+            self.messages_in(&[first, last]).await? + in_picked * between / counted
+        };
         Ok(TrailSize {
-            messages: at_the_ends + in_picked * between / counted,
-            is_estimate: true,
+            messages,
+            is_estimate: all > counted,
             oldest,
         })
     }

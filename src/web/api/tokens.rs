@@ -27,7 +27,7 @@ pub(in crate::web) struct TokensBody {
     responses((status = 200, body = TokensBody)),
 )]
 pub(in crate::web) async fn list(context: Ctx) -> Result<Json<TokensBody>, ApiError> {
-    let items = context.accounts.api_tokens().await?;
+    let items = context.store.administration.api_tokens().await?;
     Ok(Json(TokensBody { items }))
 }
 
