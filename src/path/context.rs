@@ -12,6 +12,7 @@ use super::reply::{EndOfDataReply, Receipt, write_fingerprints};
 use crate::conditions::Conditions;
 use crate::delivery::{AttemptResult, Delivery};
 use crate::message::trail::{AnsweredMessage, Attempted, Noted, RecipientEvent, TrailEntry};
+use crate::message::words::OutcomeKind;
 use crate::message::{Message, Storage};
 use crate::queue::Queue;
 use crate::settings::NextHop;
@@ -111,6 +112,24 @@ impl PathContext {
             }
         }
         attempted
+    }
+
+    /// Records what the attempts that ended came to. A plain delivery to the only recipient, which is most mail,
+    /// goes into the row of its answer, and is given back for that.
+    pub(super) async fn record_ended<'a>(
+        &self,
+        message: &Arc<Message>,
+        ended: impl Iterator<Item = (&'a Arc<NextHop>, &'a AttemptResult)> + Clone,
+        has_one_recipient: bool,
+    ) -> Option<Attempted> {
+        let results: Vec<&AttemptResult> = ended.clone().map(|(_, result)| result).collect();
+        let all_reported = self.queue.report_relayed(message, &results).await;
+        let mut attempted = self.attempts_of(message, ended);
+        let delivered = attempted.pop_if(|attempted| {
+            attempted.outcome == OutcomeKind::Delivered && has_one_recipient && all_reported
+        });
+        self.record_attempts(attempted);
+        delivered
     }
 
     pub(super) fn record_attempts(&self, attempted: Vec<Attempted>) {

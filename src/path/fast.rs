@@ -15,8 +15,6 @@ use super::verdict::{
     AfterFailedStore, OutcomeCounts, ReplyVerdict, after_failed_store, needs_store, verdict,
 };
 use super::{per_recipient, single_reply};
-use crate::delivery::AttemptResult;
-use crate::message::words::OutcomeKind;
 use crate::queue::{HandedOver, LeasedRows, NewEntry};
 use crate::settings::WhenDeferred;
 use crate::smtp::reply::Reply;
@@ -34,14 +32,8 @@ pub(super) async fn deliver<C: ClientPresence>(
     let message = &dispatch.message;
     let mut flight = Flight::launch(&context.delivery, dispatch, known);
     let halt = flight.run(client, dispatch.deadline.into(), shutdown).await;
-    let ended: Vec<&AttemptResult> = flight.ended.iter().map(|(_, result)| result).collect();
-    let all_reported = context.queue.report_relayed(message, &ended).await;
-    let mut attempted = context.attempts_of(message, results(&flight.ended));
-    // A plain delivery, which is most mail, goes into the row of its answer.
-    let delivered = attempted.pop_if(|attempted| {
-        attempted.outcome == OutcomeKind::Delivered && flight.states.len() == 1 && all_reported
-    });
-    context.record_attempts(attempted);
+    let (ended, is_one) = (results(&flight.ended), flight.states.len() == 1);
+    let delivered = context.record_ended(message, ended, is_one).await;
     let disposition = match halt {
         Halt::ClientGone => {
             note_left(context, &flight);

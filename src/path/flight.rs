@@ -28,7 +28,7 @@ use crate::settings::{NextHop, WhenDeferred};
 /// What the next hops of groups that ended said.
 pub(super) fn results(
     ended: &[(RecipientGroup, AttemptResult)],
-) -> impl Iterator<Item = (&Arc<NextHop>, &AttemptResult)> {
+) -> impl Iterator<Item = (&Arc<NextHop>, &AttemptResult)> + Clone {
     ended
         .iter()
         .map(|(group, result)| (&group.next_hop, result))

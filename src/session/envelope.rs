@@ -171,6 +171,20 @@ impl MailTransaction {
         }
     }
 
+    /// Who sends the message, and the Received field that says so.
+    fn arrival(&self, id: MessageId, peer: &Peer, hostname: &str) -> (Client, Bytes) {
+        let client = client_of(&self.identity, peer);
+        let with = With {
+            protocol: peer.protocol,
+            extended: self.identity.extended,
+            tls: peer.tls,
+            authenticated: peer.login.is_some(),
+            smtputf8: self.mail.smtputf8,
+        };
+        let field = received::field(&client, with, hostname, id, self.received_at);
+        (client, field)
+    }
+
     /// The message will need the disk, whatever becomes of it, and there is no room for new mail. One that
     /// may stay in memory, or goes straight through, is taken: it is stored only when it cannot be
     /// delivered, and then its client hears that it was not.
@@ -288,22 +302,10 @@ impl CompleteEnvelope {
         if let Some(share) = share {
             content.body.hold(share);
         }
-        let MailTransaction {
-            identity,
-            mail,
-            received_at,
-            ..
-        } = self.transaction;
-        let envelope = envelope_of(mail, list);
-        compose(
-            id,
-            &identity,
-            envelope,
-            received_at,
-            content,
-            peer,
-            hostname,
-        )
+        let received_at = self.transaction.received_at;
+        let arrival = self.transaction.arrival(id, peer, hostname);
+        let envelope = envelope_of(self.transaction.mail, list);
+        compose(id, received_at, arrival, envelope, content)
     }
 
     /// The message before its content, of which nothing is kept.
@@ -313,12 +315,6 @@ impl CompleteEnvelope {
         peer: &Peer,
         context: &SessionContext<A>,
     ) -> Message {
-        let MailTransaction {
-            identity,
-            mail,
-            received_at,
-            ..
-        } = &self.transaction;
         let nothing = ReceivedContent {
             body: Body::in_memory(Vec::new(), Reservation::empty(Arc::clone(&context.budget))),
             reasons: Vec::new(),
@@ -326,17 +322,10 @@ impl CompleteEnvelope {
             eight_bit: false,
             eight_bit_header: false,
         };
-        let envelope = envelope_of(mail.clone(), self.recipients.list.clone());
-        let hostname = &context.hostname;
-        compose(
-            id,
-            identity,
-            envelope,
-            *received_at,
-            nothing,
-            peer,
-            hostname,
-        )
+        let transaction = &self.transaction;
+        let arrival = transaction.arrival(id, peer, &context.hostname);
+        let envelope = envelope_of(transaction.mail.clone(), self.recipients.list.clone());
+        compose(id, transaction.received_at, arrival, envelope, nothing)
     }
 }
 
@@ -361,22 +350,11 @@ fn envelope_of(mail: MailCommand, recipients: Vec<Recipient>) -> Envelope {
 
 fn compose(
     id: MessageId,
-    identity: &Identity,
-    envelope: Envelope,
     received_at: Timestamp,
+    (client, prefix): (Client, Bytes),
+    envelope: Envelope,
     content: ReceivedContent,
-    peer: &Peer,
-    hostname: &str,
 ) -> Message {
-    let client = client_of(identity, peer);
-    let with = With {
-        protocol: peer.protocol,
-        extended: identity.extended,
-        tls: peer.tls,
-        authenticated: peer.login.is_some(),
-        smtputf8: envelope.smtputf8,
-    };
-    let prefix: Bytes = received::field(&client, with, hostname, id, received_at);
     // RFC 6531 §3.5: what needs the extension is an address or a field, not the parameter.
     let needs_smtputf8 = envelope.smtputf8
         && (content.eight_bit_header

@@ -26,7 +26,6 @@ use super::reception::Reception;
 use super::reply::EndOfDataReply;
 use crate::clients::ClientId;
 use crate::conditions;
-use crate::delivery::AttemptResult;
 use crate::message::trail::{Attempted, RecipientEvent, TrailEntry};
 use crate::message::words::OutcomeKind;
 use crate::message::{DiskReason, Message, Outcome, Path, Recipient};
@@ -218,22 +217,10 @@ async fn record(
     for recipient in transaction.already_settled() {
         context.note_settled(message, recipient);
     }
-    let ended = || {
-        transaction
-            .downstreams
-            .iter()
-            .filter_map(Downstream::result)
-    };
-    let results: Vec<&AttemptResult> = ended().map(|(_, result)| result).collect();
-    let all_reported = context.queue.report_relayed(message, &results).await;
-    let mut attempted = context.attempts_of(message, ended());
-    let delivered = attempted.pop_if(|attempted| {
-        attempted.outcome == OutcomeKind::Delivered
-            && transaction.accepted == 1
-            && transaction.turned_away.is_empty()
-            && all_reported
-    });
-    context.record_attempts(attempted);
+    let downstreams = transaction.downstreams.iter();
+    let ended = downstreams.filter_map(Downstream::result);
+    let is_one = transaction.accepted == 1 && transaction.turned_away.is_empty();
+    let delivered = context.record_ended(message, ended, is_one).await;
     for turned_away in &transaction.turned_away {
         context.trail.record(TrailEntry::Attempted(Attempted {
             message: message.id,
@@ -247,11 +234,8 @@ async fn record(
             tls: false,
         }));
         if turned_away.outcome.reply().is_transient() {
-            context.note(
-                message,
-                &turned_away.recipient,
-                RecipientEvent::LeftWithClient,
-            );
+            let recipient = &turned_away.recipient;
+            context.note(message, recipient, RecipientEvent::LeftWithClient);
         }
     }
     let results = transaction.results();
