@@ -12,8 +12,8 @@ async fn deliver(scene: &Scene, dialogues: &[&str], per_recipient: bool) -> Disp
     let dispatch = scene.dispatch(message, per_recipient);
     let shutdown = CancellationToken::new();
     let mut client = TestClient { is_there: true };
-    let context = &scene.context;
-    let disposition = super::deliver(context, &dispatch, &[], &mut client, &shutdown).await;
+    let path = FastPath::new(Arc::clone(&scene.context));
+    let disposition = path.deliver(&dispatch, &[], &mut client, &shutdown).await;
     scene.context.delivery.close().await;
     for server in servers {
         server.finish().await;
@@ -156,7 +156,8 @@ async fn a_client_that_left_is_owed_nothing() {
     let dispatch = scene.dispatch(message, false);
     let mut client = TestClient { is_there: false };
     let shutdown = CancellationToken::new();
-    let found = super::deliver(&scene.context, &dispatch, &[], &mut client, &shutdown).await;
+    let path = FastPath::new(Arc::clone(&scene.context));
+    let found = path.deliver(&dispatch, &[], &mut client, &shutdown).await;
     assert!(found.client_gone && found.settled.is_empty());
     servers.remove(0).finish().await;
     assert_eq!(scene.waiting().await, 0);
@@ -169,7 +170,8 @@ async fn who_has_it_already_is_not_asked_again() {
     let dispatch = scene.dispatch(message_at(&[nowhere]), false);
     let mut client = TestClient { is_there: true };
     let shutdown = CancellationToken::new();
-    let delivered = super::deliver(&scene.context, &dispatch, &[true], &mut client, &shutdown);
+    let path = FastPath::new(Arc::clone(&scene.context));
+    let delivered = path.deliver(&dispatch, &[true], &mut client, &shutdown);
     let reply = delivered.await.reply.to_string();
     assert!(reply.ends_with("(already delivered)"), "{reply}");
 }

@@ -49,26 +49,32 @@ pub use fingerprints::Fingerprints;
 pub use received::ReceivedMessage;
 pub use reply::{EndOfDataReply, LateReply, Receipt};
 
-use cut_through::Strangers;
+use cut_through::CutThrough;
 use disposition::Disposition;
+use fast::FastPath;
 use outbound::{Dispatch, OutboundMessage};
 use reception::Reception;
+use standard::StandardPath;
 
 /// The three paths. Shared by all sessions.
 #[derive(Debug)]
 pub struct Paths {
-    context: PathContext,
-    /// What strangers hold open at next hops.
-    strangers: Arc<Strangers>,
+    context: Arc<PathContext>,
+    fast: FastPath,
+    standard: StandardPath,
+    cut_through: CutThrough,
 }
 
 impl Paths {
     /// The paths over these parts.
     #[must_use]
     pub fn new(context: PathContext) -> Self {
+        let context = Arc::new(context);
         Self {
+            fast: FastPath::new(Arc::clone(&context)),
+            standard: StandardPath::new(Arc::clone(&context)),
+            cut_through: CutThrough::new(Arc::clone(&context)),
             context,
-            strangers: Arc::default(),
         }
     }
 }
@@ -78,7 +84,7 @@ impl Answering for Paths {
     type Late = LateReply;
 
     async fn check_recipient(self: &Arc<Self>, check: RecipientCheck<'_>) -> Result<(), Reply> {
-        cut_through::check_recipient(&self.context, &self.strangers, check).await
+        self.cut_through.check_recipient(check).await
     }
 
     async fn end_cut_through<C: ClientPresence>(
@@ -86,7 +92,7 @@ impl Answering for Paths {
         end: CutThroughEnd,
         client: &mut C,
     ) -> EndOfDataReply {
-        cut_through::end(&self.context, end, client).await
+        self.cut_through.end(end, client).await
     }
 
     async fn answer<C: ClientPresence>(
@@ -111,13 +117,15 @@ impl Answering for Paths {
         let disposition = match checked {
             _ if has_left => Disposition::client_gone(),
             None => match standard_path_reason(&received, None) {
-                None => fast::deliver(context, &dispatch, &known, client, shutdown).await,
+                None => self.fast.deliver(&dispatch, &known, client, shutdown).await,
                 Some(reason) => {
                     let outbound = [OutboundMessage {
                         message: Arc::clone(&received.message),
                         known,
                     }];
-                    standard::enqueue(context, &dispatch, &outbound, Vec::new(), reason).await
+                    self.standard
+                        .enqueue(&dispatch, &outbound, Vec::new(), reason)
+                        .await
                 }
             },
             Some(CheckOutcome { words, result }) => {
@@ -188,17 +196,25 @@ impl Paths {
         client: &mut C,
         shutdown: &CancellationToken,
     ) -> Disposition {
-        let context = &self.context;
         let failed = accepted.refused.into_iter().map(refused).collect();
         if let Some(quarantine) = accepted.quarantine {
-            return standard::quarantine(context, dispatch, outbound, failed, quarantine).await;
+            return self
+                .standard
+                .quarantine(dispatch, outbound, failed, quarantine)
+                .await;
         }
         match (outbound, reason) {
-            ([only], None) => fast::deliver(context, dispatch, &only.known, client, shutdown).await,
+            ([only], None) => {
+                self.fast
+                    .deliver(dispatch, &only.known, client, shutdown)
+                    .await
+            }
             // Several messages go out all or none, which only the queue can promise.
             (_, reason) => {
                 let reason = reason.unwrap_or(DiskReason::StandardPath);
-                standard::enqueue(context, dispatch, outbound, failed, reason).await
+                self.standard
+                    .enqueue(dispatch, outbound, failed, reason)
+                    .await
             }
         }
     }

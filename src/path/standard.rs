@@ -15,102 +15,114 @@ use crate::queue::{Failed, Lease, LeasedRows, NewEntry, QueuedRow};
 use crate::smtp::reply::Reply;
 use crate::store::{NewRow, StoreError};
 
-/// Stores what was made of a message for `reason` and all recipients that are not known to be
-/// settled, replies, and hands it on from memory when there is room; else the queue reads it back
-/// when its turn comes.
-pub(super) async fn enqueue(
-    context: &PathContext,
-    dispatch: &Dispatch,
-    outbound: &[OutboundMessage],
-    failed: Vec<Failed>,
-    reason: DiskReason,
-) -> Disposition {
-    let queue = &context.queue;
-    let outbound: Vec<GroupedMessage> = grouped(dispatch, outbound).collect();
-    let groups = outbound.iter().flat_map(|outbound| &outbound.groups);
-    let room = queue.room_for(groups.map(|group| &*group.next_hop));
-    let template = RowTemplate {
-        state: match room {
-            Some(_) => RowState::Delivering,
-            None => RowState::Waiting,
-        },
-        reason,
-        words: String::new(),
-    };
-    let entries = entries(context, &outbound, &template, failed);
-    let lease = |entry: &NewEntry| queue.lease(&entry.rows);
-    let leases: Vec<Lease> = match &room {
-        Some(_) => entries.iter().map(lease).collect(),
-        None => Vec::new(),
-    };
-    if let Err(error) = queue.enqueue(&entries).await {
-        let recipients = dispatch.message.envelope.recipients.len();
-        let replies = vec![Reply::INSUFFICIENT_STORAGE; recipients];
-        let not_stored = not_stored(&dispatch.message, &error);
-        context.note_left(&dispatch.message, &replies);
-        return not_stored;
+/// The standard path.
+#[derive(Debug)]
+pub(super) struct StandardPath {
+    context: Arc<PathContext>,
+}
+
+impl StandardPath {
+    pub(super) fn new(context: Arc<PathContext>) -> Self {
+        Self { context }
     }
-    // Without room there are no leases, and nothing is handed on.
-    let mut places = room.into_iter().flatten();
-    let stored = outbound.into_iter().zip(&entries).zip(leases);
-    for ((outbound, entry), mut lease) in stored {
-        let kept_from = outbound.message.received_at;
-        let mut first = 0;
-        for group in outbound.groups {
-            let rows = &entry.rows[first..first + group.recipients.len()];
-            first += group.recipients.len();
-            let placed = rows.iter().zip(&group.recipients);
-            let queued = placed.map(|(row, at)| QueuedRow::stored_now(row, *at, kept_from));
-            queue.start(LeasedRows {
-                message: Arc::clone(&outbound.message),
-                lease: lease.part(rows.iter().map(|row| row.id)),
-                rows: queued.collect(),
-                next_hop: group.next_hop,
-                place: Some(places.next().expect("there is one for each group")),
-            });
+
+    /// Stores what was made of a message for `reason` and all recipients that are not known to be
+    /// settled, replies, and hands it on from memory when there is room; else the queue reads it back
+    /// when its turn comes.
+    pub(super) async fn enqueue(
+        &self,
+        dispatch: &Dispatch,
+        outbound: &[OutboundMessage],
+        failed: Vec<Failed>,
+        reason: DiskReason,
+    ) -> Disposition {
+        let queue = &self.context.queue;
+        let outbound: Vec<GroupedMessage> = grouped(dispatch, outbound).collect();
+        let groups = outbound.iter().flat_map(|outbound| &outbound.groups);
+        let room = queue.room_for(groups.map(|group| &*group.next_hop));
+        let template = RowTemplate {
+            state: match room {
+                Some(_) => RowState::Delivering,
+                None => RowState::Waiting,
+            },
+            reason,
+            words: String::new(),
+        };
+        let entries = self.entries(&outbound, &template, failed);
+        let lease = |entry: &NewEntry| queue.lease(&entry.rows);
+        let leases: Vec<Lease> = match &room {
+            Some(_) => entries.iter().map(lease).collect(),
+            None => Vec::new(),
+        };
+        if let Err(error) = queue.enqueue(&entries).await {
+            let recipients = dispatch.message.envelope.recipients.len();
+            let replies = vec![Reply::INSUFFICIENT_STORAGE; recipients];
+            let not_stored = not_stored(&dispatch.message, &error);
+            self.context.note_left(&dispatch.message, &replies);
+            return not_stored;
+        }
+        // Without room there are no leases, and nothing is handed on.
+        let mut places = room.into_iter().flatten();
+        let stored = outbound.into_iter().zip(&entries).zip(leases);
+        for ((outbound, entry), mut lease) in stored {
+            let kept_from = outbound.message.received_at;
+            let mut first = 0;
+            for group in outbound.groups {
+                let rows = &entry.rows[first..first + group.recipients.len()];
+                first += group.recipients.len();
+                let placed = rows.iter().zip(&group.recipients);
+                let queued = placed.map(|(row, at)| QueuedRow::stored_now(row, *at, kept_from));
+                queue.start(LeasedRows {
+                    message: Arc::clone(&outbound.message),
+                    lease: lease.part(rows.iter().map(|row| row.id)),
+                    rows: queued.collect(),
+                    next_hop: group.next_hop,
+                    place: Some(places.next().expect("there is one for each group")),
+                });
+            }
+        }
+        Disposition::queued(&dispatch.message, template.reason)
+    }
+
+    /// Stores what was made of a message for all recipients that are not known to be settled, kept back.
+    pub(super) async fn quarantine(
+        &self,
+        dispatch: &Dispatch,
+        outbound: &[OutboundMessage],
+        failed: Vec<Failed>,
+        quarantine: QuarantineCause,
+    ) -> Disposition {
+        let template = RowTemplate {
+            state: RowState::Quarantined,
+            reason: quarantine.reason,
+            words: quarantine.words,
+        };
+        let outbound: Vec<GroupedMessage> = grouped(dispatch, outbound).collect();
+        let entries = self.entries(&outbound, &template, failed);
+        match self.context.queue.enqueue(&entries).await {
+            Ok(()) => Disposition::queued(&dispatch.message, template.reason),
+            Err(error) => not_stored(&dispatch.message, &error),
         }
     }
-    Disposition::queued(&dispatch.message, template.reason)
-}
 
-/// Stores what was made of a message for all recipients that are not known to be settled, kept back.
-pub(super) async fn quarantine(
-    context: &PathContext,
-    dispatch: &Dispatch,
-    outbound: &[OutboundMessage],
-    failed: Vec<Failed>,
-    quarantine: QuarantineCause,
-) -> Disposition {
-    let template = RowTemplate {
-        state: RowState::Quarantined,
-        reason: quarantine.reason,
-        words: quarantine.words,
-    };
-    let outbound: Vec<GroupedMessage> = grouped(dispatch, outbound).collect();
-    let entries = entries(context, &outbound, &template, failed);
-    match context.queue.enqueue(&entries).await {
-        Ok(()) => Disposition::queued(&dispatch.message, template.reason),
-        Err(error) => not_stored(&dispatch.message, &error),
+    /// What is stored of each message. The reports on recipients that a condition refused are stored with the
+    /// first.
+    fn entries(
+        &self,
+        outbound: &[GroupedMessage],
+        template: &RowTemplate,
+        failed: Vec<Failed>,
+    ) -> Vec<NewEntry> {
+        let entries = outbound.iter().map(|outbound| {
+            let ids = self.context.queue.allocate_rows(outbound.recipients());
+            outbound.entry(&ids, template)
+        });
+        let mut entries: Vec<NewEntry> = entries.collect();
+        if let Some(first) = entries.first_mut() {
+            first.failed = failed;
+        }
+        entries
     }
-}
-
-/// What is stored of each message. The reports on recipients that a condition refused are stored with the
-/// first.
-fn entries(
-    context: &PathContext,
-    outbound: &[GroupedMessage],
-    template: &RowTemplate,
-    failed: Vec<Failed>,
-) -> Vec<NewEntry> {
-    let entries = outbound.iter().map(|outbound| {
-        let ids = context.queue.allocate_rows(outbound.recipients());
-        outbound.entry(&ids, template)
-    });
-    let mut entries: Vec<NewEntry> = entries.collect();
-    if let Some(first) = entries.first_mut() {
-        first.failed = failed;
-    }
-    entries
 }
 
 fn not_stored(message: &Message, error: &StoreError) -> Disposition {

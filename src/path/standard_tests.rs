@@ -26,14 +26,15 @@ async fn what_is_stored_is_handed_on_from_memory() {
     let (mut servers, message) = next_hops(&[TAKES]).await;
     let dispatch = scene.dispatch(Arc::clone(&message), false);
     let reason = DiskReason::StandardPath;
-    let found = enqueue(
-        &scene.context,
-        &dispatch,
-        &[outbound(&message, Vec::new())],
-        Vec::new(),
-        reason.clone(),
-    )
-    .await;
+    let path = StandardPath::new(Arc::clone(&scene.context));
+    let found = path
+        .enqueue(
+            &dispatch,
+            &[outbound(&message, Vec::new())],
+            Vec::new(),
+            reason.clone(),
+        )
+        .await;
     assert!(found.reply.to_string().starts_with("250 2.0.0 Queued "));
     assert_eq!(
         (found.path, found.stored, found.reasons),
@@ -59,14 +60,10 @@ async fn reports_are_stored_with_what_waits() {
         reason: DiskReason::Condition("antivirus".into()),
         words: "antivirus: found".to_owned(),
     };
-    let found = super::quarantine(
-        &scene.context,
-        &dispatch,
-        &[outbound(&message, known)],
-        failed,
-        quarantine,
-    )
-    .await;
+    let path = StandardPath::new(Arc::clone(&scene.context));
+    let found = path
+        .quarantine(&dispatch, &[outbound(&message, known)], failed, quarantine)
+        .await;
     assert!(found.reply.to_string().starts_with("250 2.0.0 Queued "));
     assert_eq!(found.reasons, [DiskReason::Condition("antivirus".into())]);
     // The report waits; the two others are kept back.
@@ -79,14 +76,15 @@ async fn nothing_is_taken_that_cannot_be_stored() {
     scene.fill_disk();
     let message = arc_message("a@example.org", &["b@example.net"], b"x\r\n");
     let dispatch = scene.dispatch(Arc::clone(&message), false);
-    let found = enqueue(
-        &scene.context,
-        &dispatch,
-        &[outbound(&message, Vec::new())],
-        Vec::new(),
-        DiskReason::StandardPath,
-    )
-    .await;
+    let path = StandardPath::new(Arc::clone(&scene.context));
+    let found = path
+        .enqueue(
+            &dispatch,
+            &[outbound(&message, Vec::new())],
+            Vec::new(),
+            DiskReason::StandardPath,
+        )
+        .await;
     assert_eq!(found.reply, Reply::INSUFFICIENT_STORAGE);
     assert!(!found.stored && found.settled.is_empty());
     assert_eq!(scene.waiting().await, 0);

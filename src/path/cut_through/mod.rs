@@ -83,168 +83,182 @@ pub struct CutThroughEnd {
     pub ended_at: Instant,
 }
 
-/// Whether a recipient is taken: by what the directory knows, and for cut-through by what its next hop
-/// says. Bounded by the time-outs of both.
-///
-/// # Errors
-/// The reply to a recipient that is not taken.
-pub(super) async fn check_recipient(
-    context: &PathContext,
-    strangers: &Arc<Strangers>,
-    check: RecipientCheck<'_>,
-) -> Result<(), Reply> {
-    let RecipientCheck {
-        recipient,
-        party,
-        settings,
-        mode,
-        start,
-    } = check;
-    if settings.is_asked_at_rcpt(&recipient.address) {
-        let address = &recipient.address;
-        let known = context.conditions.recipient(address, party, settings);
-        known.await?;
-    }
-    if let (DeliveryMode::Undecided, Some(start)) = (&*mode, start) {
-        *mode = mode_of(context, start, recipient, settings).await;
-    }
-    let transaction = match mode {
-        DeliveryMode::CutThrough(transaction) => transaction,
-        DeliveryMode::Rejected(reply) => return Err(reply.clone()),
-        DeliveryMode::Undecided | DeliveryMode::Spooled(_) => return Ok(()),
-    };
-    let added = transaction.add(context, strangers, recipient);
-    match added.await {
-        Ok(()) => Ok(()),
-        Err(NotAdded::Reply(reply)) => Err(reply),
-        // Recipients that were accepted stay so: the message is spooled for all of them.
-        Err(NotAdded::Unsuitable(why)) => {
-            *mode = DeliveryMode::Spooled(Some(why));
-            Ok(())
+/// The cut-through path.
+#[derive(Debug)]
+pub(super) struct CutThrough {
+    context: Arc<PathContext>,
+    /// What strangers hold open at next hops.
+    strangers: Arc<Strangers>,
+}
+
+impl CutThrough {
+    pub(super) fn new(context: Arc<PathContext>) -> Self {
+        Self {
+            context,
+            strangers: Arc::default(),
         }
     }
-}
 
-/// Decides at the first recipient. What can be looked into without the content is, now.
-async fn mode_of(
-    context: &PathContext,
-    start: CutThroughStart,
-    recipient: &Recipient,
-    settings: &Arc<Settings>,
-) -> DeliveryMode {
-    let facts = start.facts(slice::from_ref(recipient));
-    let is_led_there =
-        || settings.conditions().leads_through && conditions::leads_through(facts, settings);
-    if start.path != PathChoice::CutThrough && !is_led_there() {
-        return DeliveryMode::Spooled(None);
-    }
-    if let Some(condition) = conditions::needs_content(settings) {
-        let why = format!("{condition} needs the content");
-        return DeliveryMode::Spooled(Some(why.into()));
-    }
-    let checked = context.conditions.check_envelope(facts, settings);
-    let checked = match checked.await {
-        Ok(checked) => checked,
-        Err(reply) => return DeliveryMode::Rejected(reply),
-    };
-    if let Some(reason) = checked.standard_path {
-        return DeliveryMode::Spooled(Some(reason.to_string().into()));
-    }
-    let settings = Arc::clone(settings);
-    let transaction = CutThroughTransaction::new(start, settings, checked.words);
-    DeliveryMode::CutThrough(Box::new(transaction))
-}
-
-/// Ends a message whose content has come whole, and says what its recipients said. All bodies are
-/// there then and no end is, so that a client that has gone meanwhile is owed nothing; the ends go out
-/// together.
-pub(super) async fn end<C: ClientPresence>(
-    context: &PathContext,
-    end: CutThroughEnd,
-    client: &mut C,
-) -> EndOfDataReply {
-    let CutThroughEnd {
-        mut transaction,
-        message,
-        has_content,
-        per_recipient,
-        ended_at,
-    } = end;
-    let digest = transaction.content_digest();
-    let recognised_by = match has_content {
-        true => transaction.settle_known(&digest),
-        false => FingerprintIds::default(),
-    };
-    let has_left = transaction.has_takers() && !client.still_there().await;
-    if has_left {
-        transaction.abandon(&withdrawn());
-    } else {
-        transaction.send_end().await;
-        transaction.conclude().await;
-    }
-    let delivered = record(context, &transaction, &message).await;
-    let disposition = match has_left {
-        true => Disposition {
-            path: Path::CutThrough,
-            ..Disposition::client_gone()
-        },
-        false => replies::disposition(&message, &transaction.results(), per_recipient),
-    };
-    let reception = Reception {
-        message: Arc::clone(&message),
-        size_bytes: transaction.content_bytes,
-        digest: Some(digest),
-        examined: std::mem::take(&mut transaction.words),
-        reasons: Vec::new(),
-        ended_at,
-        deadline: ack_deadline(ended_at, &transaction.settings),
-    };
-    let disposition = Disposition {
-        delivered,
-        ..disposition
-    };
-    context
-        .finish(reception, &message, disposition, recognised_by)
-        .await
-}
-
-/// Records what every next hop said; an only delivery is given back, for the row of the answer.
-async fn record(
-    context: &PathContext,
-    transaction: &CutThroughTransaction,
-    message: &Arc<Message>,
-) -> Option<Attempted> {
-    for recipient in transaction.already_settled() {
-        context.note_settled(message, recipient);
-    }
-    let downstreams = transaction.downstreams.iter();
-    let ended = downstreams.filter_map(Downstream::result);
-    let is_one = transaction.accepted == 1 && transaction.turned_away.is_empty();
-    let delivered = context.record_ended(message, ended, is_one).await;
-    for turned_away in &transaction.turned_away {
-        context.trail.record(TrailEntry::Attempted(Attempted {
-            message: message.id,
-            recipient: turned_away.recipient.clone(),
-            at: Timestamp::now(),
-            next_hop: Arc::clone(&turned_away.next_hop),
-            peer: turned_away.peer,
-            outcome: turned_away.outcome.kind(),
-            words: turned_away.outcome.reply().to_string(),
-            took: turned_away.took,
-            tls: false,
-        }));
-        if turned_away.outcome.reply().is_transient() {
-            let recipient = &turned_away.recipient;
-            context.note(message, recipient, RecipientEvent::LeftWithClient);
+    /// Whether a recipient is taken: by what the directory knows, and for cut-through by what its next hop
+    /// says. Bounded by the time-outs of both.
+    ///
+    /// # Errors
+    /// The reply to a recipient that is not taken.
+    pub(super) async fn check_recipient(&self, check: RecipientCheck<'_>) -> Result<(), Reply> {
+        let RecipientCheck {
+            recipient,
+            party,
+            settings,
+            mode,
+            start,
+        } = check;
+        if settings.is_asked_at_rcpt(&recipient.address) {
+            let address = &recipient.address;
+            let known = self.context.conditions.recipient(address, party, settings);
+            known.await?;
+        }
+        if let (DeliveryMode::Undecided, Some(start)) = (&*mode, start) {
+            *mode = self.mode_of(start, recipient, settings).await;
+        }
+        let transaction = match mode {
+            DeliveryMode::CutThrough(transaction) => transaction,
+            DeliveryMode::Rejected(reply) => return Err(reply.clone()),
+            DeliveryMode::Undecided | DeliveryMode::Spooled(_) => return Ok(()),
+        };
+        let added = transaction.add(&self.context, &self.strangers, recipient);
+        match added.await {
+            Ok(()) => Ok(()),
+            Err(NotAdded::Reply(reply)) => Err(reply),
+            // Recipients that were accepted stay so: the message is spooled for all of them.
+            Err(NotAdded::Unsuitable(why)) => {
+                *mode = DeliveryMode::Spooled(Some(why));
+                Ok(())
+            }
         }
     }
-    let results = transaction.results();
-    let mut kinds = results.iter().map(replies::RecipientResult::kind);
-    if kinds.any(|kind| kind != OutcomeKind::Delivered) {
-        let replies: Vec<Reply> = results.iter().map(|result| result.reply()).collect();
-        context.note_left(message, &replies);
+
+    /// Decides at the first recipient. What can be looked into without the content is, now.
+    async fn mode_of(
+        &self,
+        start: CutThroughStart,
+        recipient: &Recipient,
+        settings: &Arc<Settings>,
+    ) -> DeliveryMode {
+        let facts = start.facts(slice::from_ref(recipient));
+        let is_led_there =
+            || settings.conditions().leads_through && conditions::leads_through(facts, settings);
+        if start.path != PathChoice::CutThrough && !is_led_there() {
+            return DeliveryMode::Spooled(None);
+        }
+        if let Some(condition) = conditions::needs_content(settings) {
+            let why = format!("{condition} needs the content");
+            return DeliveryMode::Spooled(Some(why.into()));
+        }
+        let checked = self.context.conditions.check_envelope(facts, settings);
+        let checked = match checked.await {
+            Ok(checked) => checked,
+            Err(reply) => return DeliveryMode::Rejected(reply),
+        };
+        if let Some(reason) = checked.standard_path {
+            return DeliveryMode::Spooled(Some(reason.to_string().into()));
+        }
+        let settings = Arc::clone(settings);
+        let transaction = CutThroughTransaction::new(start, settings, checked.words);
+        DeliveryMode::CutThrough(Box::new(transaction))
     }
-    delivered
+
+    /// Ends a message whose content has come whole, and says what its recipients said. All bodies are
+    /// there then and no end is, so that a client that has gone meanwhile is owed nothing; the ends go out
+    /// together.
+    pub(super) async fn end<C: ClientPresence>(
+        &self,
+        end: CutThroughEnd,
+        client: &mut C,
+    ) -> EndOfDataReply {
+        let CutThroughEnd {
+            mut transaction,
+            message,
+            has_content,
+            per_recipient,
+            ended_at,
+        } = end;
+        let digest = transaction.content_digest();
+        let recognised_by = match has_content {
+            true => transaction.settle_known(&digest),
+            false => FingerprintIds::default(),
+        };
+        let has_left = transaction.has_takers() && !client.still_there().await;
+        if has_left {
+            transaction.abandon(&withdrawn());
+        } else {
+            transaction.send_end().await;
+            transaction.conclude().await;
+        }
+        let delivered = self.record(&transaction, &message).await;
+        let disposition = match has_left {
+            true => Disposition {
+                path: Path::CutThrough,
+                ..Disposition::client_gone()
+            },
+            false => replies::disposition(&message, &transaction.results(), per_recipient),
+        };
+        let reception = Reception {
+            message: Arc::clone(&message),
+            size_bytes: transaction.content_bytes,
+            digest: Some(digest),
+            examined: std::mem::take(&mut transaction.words),
+            reasons: Vec::new(),
+            ended_at,
+            deadline: ack_deadline(ended_at, &transaction.settings),
+        };
+        let disposition = Disposition {
+            delivered,
+            ..disposition
+        };
+        self.context
+            .finish(reception, &message, disposition, recognised_by)
+            .await
+    }
+
+    /// Records what every next hop said; an only delivery is given back, for the row of the answer.
+    async fn record(
+        &self,
+        transaction: &CutThroughTransaction,
+        message: &Arc<Message>,
+    ) -> Option<Attempted> {
+        for recipient in transaction.already_settled() {
+            self.context.note_settled(message, recipient);
+        }
+        let downstreams = transaction.downstreams.iter();
+        let ended = downstreams.filter_map(Downstream::result);
+        let is_one = transaction.accepted == 1 && transaction.turned_away.is_empty();
+        let delivered = self.context.record_ended(message, ended, is_one).await;
+        for turned_away in &transaction.turned_away {
+            self.context.trail.record(TrailEntry::Attempted(Attempted {
+                message: message.id,
+                recipient: turned_away.recipient.clone(),
+                at: Timestamp::now(),
+                next_hop: Arc::clone(&turned_away.next_hop),
+                peer: turned_away.peer,
+                outcome: turned_away.outcome.kind(),
+                words: turned_away.outcome.reply().to_string(),
+                took: turned_away.took,
+                tls: false,
+            }));
+            if turned_away.outcome.reply().is_transient() {
+                let recipient = &turned_away.recipient;
+                self.context
+                    .note(message, recipient, RecipientEvent::LeftWithClient);
+            }
+        }
+        let results = transaction.results();
+        let mut kinds = results.iter().map(replies::RecipientResult::kind);
+        if kinds.any(|kind| kind != OutcomeKind::Delivered) {
+            let replies: Vec<Reply> = results.iter().map(|result| result.reply()).collect();
+            self.context.note_left(message, &replies);
+        }
+        delivered
+    }
 }
 
 /// The client went away.

@@ -38,18 +38,16 @@ async fn addressed(
 ) -> (Result<(), Reply>, DeliveryMode, Arc<Message>) {
     let message = message_at(&[server.address]);
     let mut mode = DeliveryMode::default();
-    let checked = check_recipient(
-        &scene.context,
-        &Arc::default(),
-        RecipientCheck {
+    let cut_through = CutThrough::new(Arc::clone(&scene.context));
+    let checked = cut_through
+        .check_recipient(RecipientCheck {
             recipient: &message.envelope.recipients[0],
             party: message.client.party(),
             settings: &scene.settings,
             mode: &mut mode,
             start: Some(start(&message, path)),
-        },
-    )
-    .await;
+        })
+        .await;
     (checked, mode, message)
 }
 
@@ -133,7 +131,8 @@ async fn ended(dialogue: &str, is_there: bool, per_recipient: bool) -> EndOfData
         per_recipient,
         ended_at: Instant::now(),
     };
-    let reply = super::end(&scene.context, end, &mut TestClient { is_there }).await;
+    let cut_through = CutThrough::new(Arc::clone(&scene.context));
+    let reply = cut_through.end(end, &mut TestClient { is_there }).await;
     scene.context.delivery.close().await;
     server.finish().await;
     assert_eq!(scene.waiting().await, 0);
