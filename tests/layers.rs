@@ -250,7 +250,7 @@ const ROOMS: &[Room] = &[
             &["pause"],
             &["actions", "listing", "recipient"],
             &["destinations", "row"],
-            &["address"],
+            &["query"],
             &["notice"],
             &["button", "headers", "mod"],
         ],

@@ -41,9 +41,8 @@ impl Conditions {
         let deadline = Instant::now() + wait;
         // Boxed: a message without conditions does not carry the room that checks take.
         let running = Box::pin(self.run_on_envelope(envelope, settings, deadline));
-        timeout(wait, running)
-            .await
-            .unwrap_or_else(|_| Err(Reply::UNCHECKED))
+        let checked = timeout(wait, running).await;
+        checked.unwrap_or(Err(Reply::UNCHECKED))
     }
 
     async fn run_on_envelope(

@@ -58,9 +58,10 @@ impl Approach<'_> {
             return Err(suspended());
         }
         let room = self.known.pool.room(next_hop.connections_max, busy_wait);
-        let room = room
-            .await
-            .ok_or_else(|| Outcome::Deferred(DiskReason::DestinationBusy, Reply::NEXT_HOP_BUSY))?;
+        let room = room.await.ok_or(Outcome::Deferred(
+            DiskReason::DestinationBusy,
+            Reply::NEXT_HOP_BUSY,
+        ))?;
         let admission = self.known.breaker().admit(timeouts, Instant::now());
         match admission {
             Admission::Suspended(_) => Err(suspended()),

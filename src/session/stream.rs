@@ -41,7 +41,10 @@ impl<T: Transport> Transport for tokio_rustls::client::TlsStream<T> {}
 /// A transport, perhaps under TLS; none after a handshake that failed, when nothing can be said any more. Boxed:
 /// most sessions never need the room.
 #[derive(Debug)]
-pub(super) struct MaybeTlsStream<T>(Option<Either<T, Box<TlsStream<T>>>>);
+pub(super) struct MaybeTlsStream<T>(Option<Carrier<T>>);
+
+/// What carries a session: the transport, or TLS over it.
+type Carrier<T> = Either<T, Box<TlsStream<T>>>;
 
 impl<T: Transport> MaybeTlsStream<T> {
     /// As it was accepted.
@@ -70,7 +73,7 @@ impl<T: Transport> MaybeTlsStream<T> {
         Ok(())
     }
 
-    fn carrier(self: Pin<&mut Self>) -> io::Result<Pin<&mut Either<T, Box<TlsStream<T>>>>> {
+    fn carrier(self: Pin<&mut Self>) -> io::Result<Pin<&mut Carrier<T>>> {
         let carrier = self.get_mut().0.as_mut().map(Pin::new);
         carrier.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }

@@ -408,7 +408,7 @@ fn at_recipient(outcome: &Outcome) -> Reply {
     }
 }
 
-/// ContentStep 509.
+/// Step 509: the reply to a recipient whose next hop cannot be reached.
 fn not_connected(outcome: &Outcome) -> Reply {
     let reply = outcome.reply();
     match outcome {

@@ -169,7 +169,7 @@ impl<M: fmt::Debug + Send> ToWriter for mpsc::Sender<Job<M>> {
 pub(in crate::store) struct ChangeSender(Arc<dyn ToWriter>);
 
 impl ChangeSender {
-    /// ChangeSender for the writer behind `jobs`.
+    /// The sender of changes to the writer behind `jobs`.
     pub(in crate::store) fn through<M: fmt::Debug + Send + 'static>(
         jobs: mpsc::Sender<Job<M>>,
     ) -> Self {

@@ -158,7 +158,7 @@ impl QueueStore {
         self.settle(Vec::new(), queued).await
     }
 
-    /// ChangeSender rows and stores messages, all or nothing, and durable when it returns: a failed
+    /// Changes rows and stores messages, all or nothing, and durable when it returns: a failed
     /// recipient goes as its report comes.
     ///
     /// # Errors
@@ -186,7 +186,7 @@ impl QueueStore {
         answered.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// ChangeSender rows while nobody waits, behind everything that was given before: stored as soon as the writer
+    /// Changes rows while nobody waits, behind everything that was given before: stored as soon as the writer
     /// comes to it, and on the disk [`limits::WRITER_LAZY_WAIT`](crate::limits::WRITER_LAZY_WAIT) later at the
     /// latest. Waits only for room in the writer's queue. A full disk delays the changes; a crash before that
     /// loses them, and then a message may go out twice, but is never lost.

@@ -91,7 +91,7 @@ fn bind_message<'q>(query: InsertQuery<'q>, prepared: &&DurableMessage) -> Inser
         .bind(spool_file)
         .bind(milliseconds(prepared.queued.kept_from))
         .bind(integer(message.content_from))
-        .bind(message.for_clause_at.map(|at| integer(at)))
+        .bind(message.for_clause_at.map(integer))
         .bind(Checksum::of([&message.prefix]).to_i64())
         .bind(prepared.durable.checksum().map(Checksum::to_i64))
 }

@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::FormFields;
-use super::address::QueueView;
 use super::button::Button;
 use super::notice::Notice;
+use super::query::QueueQuery;
 use super::row::QueueRow;
 use crate::administration::queue::{ActionError, ActionProgress, ActionTarget, act};
 use crate::message::queue_filter::QueueFilter;
@@ -156,8 +156,8 @@ fn action(word: &str) -> Result<QueueAction, ApiError> {
 }
 
 /// The listing that the form stood in.
-fn back(fields: &FormFields) -> Result<QueueView, ApiError> {
-    QueueView::from_query(fields.one("back").unwrap_or_default())
+fn back(fields: &FormFields) -> Result<QueueQuery, ApiError> {
+    QueueQuery::from_query(fields.one("back").unwrap_or_default())
 }
 
 /// The chosen rows: one field for each from the listing, one for all from the confirmation.
@@ -198,7 +198,7 @@ fn page(
     action: QueueAction,
     chosen: &Selection,
     choice: SelectedRows,
-    back: &QueueView,
+    back: &QueueQuery,
     seen: Option<u64>,
 ) -> Page {
     let button = Button::of(action);

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::address::QueueView;
+use super::query::QueueQuery;
 use crate::limits;
 use crate::message::backlog::{AGE_BOUNDS_SECONDS, AgeRow, Destinations, OtherDestinations};
 use crate::message::queue_filter::QueueFilter;
@@ -47,7 +47,7 @@ pub(super) struct Cell {
 pub(super) async fn table(
     context: &Context,
     settings: &Settings,
-    listing: &QueueView,
+    listing: &QueueQuery,
     now: Timestamp,
 ) -> Result<Table, ReadError> {
     let most = limits::DESTINATIONS_SHOWN;
@@ -95,7 +95,7 @@ pub(super) fn of(by: Destinations, name: &str) -> QueueFilter {
     }
 }
 
-fn line(row: AgeRow, settings: &Settings, listing: &QueueView) -> DestinationLine {
+fn line(row: AgeRow, settings: &Settings, listing: &QueueQuery) -> DestinationLine {
     let whole = of(listing.by, &row.destination);
     let cell = |age, count, filter| Cell {
         age,
@@ -137,7 +137,7 @@ mod tests {
         };
         let settings =
             Settings::new(crate::settings::SettingsDocument::default()).expect("they hold");
-        let line = line(row, &settings, &QueueView::default());
+        let line = line(row, &settings, &QueueQuery::default());
         let urls: Vec<&str> = line.cells.iter().map(|cell| cell.url.as_str()).collect();
         let hop = "/queue?next_hop=127.0.0.1%3A25";
         assert_eq!(line.all.url, hop);

@@ -3,10 +3,10 @@
 use askama::Template;
 use jiff::Timestamp;
 
-use super::address::QueueView;
 use super::button::Button;
 use super::destinations::{self, Table};
 use super::notice::Notice;
+use super::query::QueueQuery;
 use super::row::QueueRow;
 use crate::accounts::Role;
 use crate::message::backlog::AGE_BOUNDS_SECONDS;
@@ -73,7 +73,7 @@ struct FilterForm {
 
 /// The listing that the query asks for.
 pub(in crate::web) async fn listing(context: Ctx, visitor: Visitor, pairs: Pairs) -> Page {
-    let (listing, notice) = QueueView::read(pairs)?;
+    let (listing, notice) = QueueQuery::read(pairs)?;
     show(&context, visitor, listing, notice, PauseForm::default()).await
 }
 
@@ -81,7 +81,7 @@ pub(in crate::web) async fn listing(context: Ctx, visitor: Visitor, pairs: Pairs
 pub(super) async fn show(
     context: &Context,
     visitor: Visitor,
-    listing: QueueView,
+    listing: QueueQuery,
     notice: Option<Notice>,
     pause: PauseForm,
 ) -> Page {
@@ -127,9 +127,9 @@ pub(super) async fn show(
 /// The rows of the page, or of the last one when the queue has become shorter.
 async fn page_of(
     context: &Context,
-    listing: QueueView,
+    listing: QueueQuery,
     now: Timestamp,
-) -> Result<(QueueView, QueuePage), ReadError> {
+) -> Result<(QueueQuery, QueuePage), ReadError> {
     let rows = &context.store.queue_view;
     let page = rows.page(&listing.filter, listing.request(), now).await?;
     if !page.items.is_empty() || listing.page == 1 {
@@ -140,7 +140,7 @@ async fn page_of(
     Ok((listing, page))
 }
 
-fn columns(listing: &QueueView) -> Vec<Column> {
+fn columns(listing: &QueueQuery) -> Vec<Column> {
     [
         ("Age", "", Some(QueueOrder::ReceivedAt)),
         ("Size", "number", None),
@@ -167,14 +167,14 @@ fn columns(listing: &QueueView) -> Vec<Column> {
 }
 
 /// The greatest age belongs to the earliest arrival.
-fn direction(listing: &QueueView) -> &'static str {
+fn direction(listing: &QueueQuery) -> &'static str {
     match listing.descending != (listing.order == QueueOrder::ReceivedAt) {
         true => "descending",
         false => "ascending",
     }
 }
 
-fn filter_form(listing: &QueueView) -> FilterForm {
+fn filter_form(listing: &QueueQuery) -> FilterForm {
     let filter = &listing.filter;
     let everything = listing.filtered(QueueFilter::default());
     let order = everything.query();

@@ -4,13 +4,13 @@
 //! confirmed before it is done ([`actions`]); what the visitor may not do is not shown.
 
 mod actions;
-mod address;
 mod button;
 mod destinations;
 mod headers;
 mod listing;
 mod notice;
 mod pause;
+mod query;
 mod recipient;
 mod row;
 #[cfg(test)]

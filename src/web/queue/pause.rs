@@ -5,10 +5,10 @@ use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 
 use super::FormFields;
-use super::address::QueueView;
 use super::destinations::of;
 use super::listing::{PauseForm, show};
 use super::notice::Notice;
+use super::query::QueueQuery;
 use crate::administration::ChangeError;
 use crate::administration::queue::set_paused;
 use crate::message::backlog::Destinations;
@@ -25,7 +25,7 @@ pub(in crate::web) async fn pause_or_resume(
     visitor: Visitor,
     fields: FormFields,
 ) -> Result<Response, PageError> {
-    let back = QueueView::from_query(fields.one("back").unwrap_or_default())?;
+    let back = QueueQuery::from_query(fields.one("back").unwrap_or_default())?;
     let typed = fields.one("next_hop").unwrap_or_default();
     let name = name_of(typed);
     let (paused, notice) = match fields.one("do") {

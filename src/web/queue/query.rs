@@ -16,7 +16,7 @@ use crate::web::query_string::QueryString;
 
 /// One view of the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct QueueView {
+pub(super) struct QueueQuery {
     /// Which rows.
     pub(super) filter: QueueFilter,
     /// In which order.
@@ -29,7 +29,7 @@ pub(super) struct QueueView {
     pub(super) by: Destinations,
 }
 
-impl Default for QueueView {
+impl Default for QueueQuery {
     fn default() -> Self {
         Self {
             filter: QueueFilter::default(),
@@ -41,7 +41,7 @@ impl Default for QueueView {
     }
 }
 
-impl QueueView {
+impl QueueQuery {
     /// The view that a query asks for, and the notice that it brings along.
     pub(super) fn read(mut pairs: Pairs) -> Result<(Self, Option<Notice>), ApiError> {
         let notice = Notice::take(&mut pairs);
@@ -165,10 +165,10 @@ mod tests {
             "last_reply=100%25%20%22%3Cb%3E%22%20%26%20more%3D%2B%C3%A4&sort=-attempts",
             "message_id=0000000000011&by=domain&page=7",
         ] {
-            let listing = QueueView::from_query(query).expect(query);
+            let listing = QueueQuery::from_query(query).expect(query);
             // Parts are in the order of their names.
             assert_eq!(
-                QueueView::from_query(listing.query().as_str()).expect("it is ours"),
+                QueueQuery::from_query(listing.query().as_str()).expect("it is ours"),
                 listing
             );
             assert_eq!(listing.query().as_str(), query);
@@ -177,8 +177,8 @@ mod tests {
 
     #[test]
     fn blank_fields_are_none_and_nonsense_is_refused() {
-        let listing = QueueView::from_query("state=&sender=+&page=0&sort=").expect("blank");
-        assert_eq!(listing, QueueView::default());
+        let listing = QueueQuery::from_query("state=&sender=+&page=0&sort=").expect("blank");
+        assert_eq!(listing, QueueQuery::default());
         assert_eq!(listing.url(), "/queue");
         for wrong in [
             "state=asleep",
@@ -187,13 +187,13 @@ mod tests {
             "weather=rain",
             "by=x",
         ] {
-            assert!(QueueView::from_query(wrong).is_err(), "{wrong}");
+            assert!(QueueQuery::from_query(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn the_same_column_turns_round() {
-        let listing = QueueView::default().on_page(3);
+        let listing = QueueQuery::default().on_page(3);
         let sorted = listing.sorted_by(QueueOrder::ReceivedAt);
         assert_eq!((sorted.descending, sorted.page), (true, 1));
         assert!(!sorted.sorted_by(QueueOrder::ReceivedAt).descending);
