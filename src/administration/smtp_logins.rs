@@ -100,6 +100,8 @@ impl SmtpLogins {
     /// # Errors
     /// When there is no such login, or the store does not take it; nothing is changed then.
     pub async fn remove(self: &Arc<Self>, name: &str, actor: Actor) -> Result<(), ChangeError> {
+        // At once, and not after other changes have had their turn.
+        known(&self.roster(), name)?;
         let name = name.to_owned();
         self.make(SmtpLoginChange::Remove { name }, actor).await
     }

@@ -118,14 +118,19 @@ pub(super) async fn revoke(
     connection: &mut SqliteConnection,
     id: ApiTokenId,
 ) -> Result<(), NotMade> {
-    let revoked = sqlx::query("DELETE FROM api_tokens WHERE id = ?")
-        .bind(id.0)
-        .execute(connection)
-        .await?;
-    match revoked.rows_affected() {
+    match delete(connection, id).await? {
         0 => Err(AccessRefusal::NoSuchToken.into()),
         _ => Ok(()),
     }
+}
+
+/// How many went, which is one or none.
+async fn delete(connection: &mut SqliteConnection, id: ApiTokenId) -> Result<u64, sqlx::Error> {
+    let deleted = sqlx::query("DELETE FROM api_tokens WHERE id = ?")
+        .bind(id.0)
+        .execute(connection)
+        .await?;
+    Ok(deleted.rows_affected())
 }
 
 /// Forgets the tokens of an account that may do more than `role`, or all of them, and gives what they
@@ -134,7 +139,7 @@ pub(super) async fn revoke_of(
     connection: &mut SqliteConnection,
     account: AccountId,
     role: Option<Role>,
-) -> Result<Vec<StoredApiToken>, NotMade> {
+) -> Result<Vec<StoredApiToken>, sqlx::Error> {
     let rows = sqlx::query("SELECT * FROM api_tokens WHERE account = ? ORDER BY name")
         .bind(account.0)
         .fetch_all(&mut *connection)
@@ -142,7 +147,8 @@ pub(super) async fn revoke_of(
     let mut tokens: Vec<StoredApiToken> = rows.iter().filter_map(api_token).collect();
     tokens.retain(|token| token.exceeds(role));
     for token in &tokens {
-        revoke(connection, token.id).await?;
+        // A refusal would come too late here: other rows are changed already.
+        delete(connection, token.id).await?;
     }
     Ok(tokens)
 }
