@@ -172,6 +172,13 @@ impl Delivery {
         self.known.figures(Instant::now())
     }
 
+    /// Takes out the connections that were idle for too long.
+    fn expired(&self, now: Instant) -> Vec<ServerConnection> {
+        let known = self.known.all();
+        let expired = known.iter().flat_map(|known| known.pool.expired(now));
+        expired.collect()
+    }
+
     /// Says QUIT on every idle connection and keeps none any more. Attempts under way go on.
     pub async fn close(&self) {
         let known = self.known.all();
@@ -188,11 +195,10 @@ async fn close_expired(delivery: Weak<Delivery>) {
         let Some(delivery) = delivery.upgrade() else {
             return;
         };
-        let now = Instant::now();
-        let known = delivery.known.all();
+        // Nothing known is held while servers take leave: only what nobody holds can be forgotten.
+        let expired = delivery.expired(Instant::now());
         drop(delivery);
-        let expired = known.iter().flat_map(|known| known.pool.expired(now));
-        join_all(expired.map(ServerConnection::quit)).await;
+        join_all(expired.into_iter().map(ServerConnection::quit)).await;
     }
 }
 

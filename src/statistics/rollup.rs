@@ -25,7 +25,8 @@ pub async fn restore(statistics: &Statistics, store: &Store) -> anyhow::Result<(
             match serde_json::from_str(&text) {
                 Ok(figures) => statistics.restore(span, number, &figures),
                 Err(error) => {
-                    warn!(?span, number, %error, "a span of the statistics cannot be read");
+                    let span = span.word();
+                    warn!(number, %error, "one {span} of the statistics cannot be read");
                 }
             }
         }

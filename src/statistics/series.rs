@@ -113,7 +113,7 @@ impl Series {
         for (number, figures) in windows.spans_from(span, from) {
             let place = number * span.seconds() / step_seconds - first;
             if let Some(sum) = sums.get_mut(place as usize) {
-                sum.add(figures);
+                add_shown(sum, figures);
             }
         }
         let points = (first..).zip(sums);
@@ -125,6 +125,14 @@ impl Series {
                 .collect(),
         }
     }
+}
+
+/// Adds what a [`Point`] shows. The figures of answered messages are locked meanwhile.
+fn add_shown(sum: &mut Figures, figures: &Figures) {
+    sum.seconds += figures.seconds;
+    sum.tally.messages.add(&figures.tally.messages);
+    sum.tally.paths.add(&figures.tally.paths);
+    sum.latencies.add(&figures.latencies);
 }
 
 #[cfg(test)]

@@ -1,7 +1,12 @@
 //! Connections that carry more than one message.
 
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
 use super::scene::{Gate, delivery, kinds, message, next_hop, request, script};
 use super::scripted_server::{PIPELINING, ScriptedServer};
+use crate::delivery::connection::ServerConnection;
 use crate::limits;
 
 const TAKEN: &str = "
@@ -185,4 +190,19 @@ async fn idle_connections_are_left_with_a_word() {
         idled <= limits::CONNECTION_IDLE + 2 * limits::IDLE_SWEEP_INTERVAL,
         "{idled:?}"
     );
+}
+
+/// Only what nobody holds can be forgotten, and a server may take its time to answer QUIT.
+#[tokio::test]
+async fn a_connection_that_is_left_holds_no_next_hop() {
+    let server = ScriptedServer::start([script(&[PIPELINING, TAKEN, "C: QUIT"])]).await;
+    let delivery = delivery();
+    let request = request(message(1, "text\r\n"), next_hop(server.address));
+    delivery.attempt(request, &Gate::default()).await;
+    let expired = delivery.expired(tokio::time::Instant::now() + limits::CONNECTION_IDLE);
+    assert_eq!(expired.len(), 1);
+    let known = delivery.known.all();
+    assert_eq!(Arc::strong_count(&known[0]), 2, "the table's and ours");
+    join_all(expired.into_iter().map(ServerConnection::quit)).await;
+    server.finish().await;
 }

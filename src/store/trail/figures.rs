@@ -20,8 +20,9 @@ pub enum Period {
 }
 
 impl Period {
-    /// Their column; with an s it is their table.
-    const fn column(self) -> &'static str {
+    /// What it is called. It is the figures' column; with an s it is their table.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Minute => "minute",
             Self::Hour => "hour",
@@ -49,7 +50,7 @@ impl TrailStore {
         number: u64,
         figures: String,
     ) -> Result<(), HistoryError> {
-        let column = period.column();
+        let column = period.word();
         let sql = format!(
             "INSERT INTO {column}s ({column}, figures) VALUES (?, ?)
              ON CONFLICT ({column}) DO UPDATE SET figures = excluded.figures"
@@ -74,7 +75,7 @@ impl TrailStore {
         period: Period,
         numbers: RangeInclusive<u64>,
     ) -> Result<Vec<(u64, String)>, ReadError> {
-        let column = period.column();
+        let column = period.word();
         let sql = format!(
             "SELECT {column}, figures FROM {column}s WHERE {column} BETWEEN ? AND ? ORDER BY {column}"
         );
@@ -93,7 +94,7 @@ impl TrailStore {
         period: Period,
         before: Timestamp,
     ) -> Result<(), sqlx::Error> {
-        let column = period.column();
+        let column = period.word();
         let sql = format!("DELETE FROM {column}s WHERE {column} < ?");
         self.transaction(async |writer| {
             sqlx::query(AssertSqlSafe(sql))
