@@ -13,6 +13,8 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{Attribute, ImplItem, Item, ItemMod, Meta};
 
+use crate::support::source_items::{attributes, is_for_tests};
+
 /// Lines of a function, from its `fn` to its closing brace.
 const FUNCTION_LINES: usize = 70;
 /// Lines of a file, its tests aside.
@@ -166,7 +168,7 @@ impl Reader<'_> {
 
     /// Whether something is compiled for tests only, whose lines then do not count.
     fn skips(&mut self, attributes: &[Attribute], item: &impl Spanned) -> bool {
-        let skips = attributes.iter().any(is_for_tests);
+        let skips = is_for_tests(attributes);
         if skips {
             let span = item.span();
             self.test_lines += span.end().line - span.start().line + 1;
@@ -207,36 +209,6 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         }
         visit::visit_impl_item(self, item);
     }
-}
-
-fn attributes(item: &Item) -> &[Attribute] {
-    match item {
-        Item::Const(item) => &item.attrs,
-        Item::Enum(item) => &item.attrs,
-        Item::Fn(item) => &item.attrs,
-        Item::Impl(item) => &item.attrs,
-        Item::Macro(item) => &item.attrs,
-        Item::Mod(item) => &item.attrs,
-        Item::Static(item) => &item.attrs,
-        Item::Struct(item) => &item.attrs,
-        Item::Trait(item) => &item.attrs,
-        Item::Type(item) => &item.attrs,
-        Item::Use(item) => &item.attrs,
-        _ => &[],
-    }
-}
-
-/// `#[cfg(test)]`, `#[cfg(fuzzing)]`, or any of both.
-fn is_for_tests(attribute: &Attribute) -> bool {
-    let Meta::List(list) = &attribute.meta else {
-        return false;
-    };
-    let condition = list.tokens.to_string();
-    list.path.is_ident("cfg")
-        && !condition.contains("not")
-        && ["test", "fuzzing"]
-            .iter()
-            .any(|word| condition.contains(word))
 }
 
 fn named_path(attributes: &[Attribute]) -> Option<String> {

@@ -13,6 +13,8 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, ItemUse, UseTree, Visibility};
 
+use crate::support::source_items::{attributes, is_for_tests};
+
 /// From top to bottom. Modules of one line stand beside each other and may use one another.
 const LAYERS: &[&[&str]] = &[
     &["main"],
@@ -417,7 +419,7 @@ const ROOMS: &[Room] = &[
                 "trail_listing",
             ],
             &["budget", "envelope", "mod", "search_text", "spool", "words"],
-            &["checksum", "id"],
+            &["checksum", "date", "id"],
         ],
     },
     Room {
@@ -728,36 +730,6 @@ impl Visit<'_> for Code {
             self.push_tokens(list.tokens.clone());
         }
     }
-}
-
-fn attributes(item: &Item) -> &[Attribute] {
-    match item {
-        Item::Const(item) => &item.attrs,
-        Item::Enum(item) => &item.attrs,
-        Item::Fn(item) => &item.attrs,
-        Item::Impl(item) => &item.attrs,
-        Item::Macro(item) => &item.attrs,
-        Item::Mod(item) => &item.attrs,
-        Item::Static(item) => &item.attrs,
-        Item::Struct(item) => &item.attrs,
-        Item::Trait(item) => &item.attrs,
-        Item::Type(item) => &item.attrs,
-        Item::Use(item) => &item.attrs,
-        _ => &[],
-    }
-}
-
-/// Whether this is compiled for tests or fuzzing only.
-fn is_for_tests(attributes: &[Attribute]) -> bool {
-    attributes.iter().any(|attribute| {
-        let syn::Meta::List(list) = &attribute.meta else {
-            return false;
-        };
-        let mut words = Code::default();
-        words.push_tokens(list.tokens.clone());
-        let has = |word| words.names.contains(word);
-        attribute.path().is_ident("cfg") && (has("test") || has("fuzzing")) && !has("not")
-    })
 }
 
 /// The program's files, found as the compiler finds them.

@@ -11,6 +11,7 @@ pub(crate) mod peers;
 pub(crate) mod process;
 pub(crate) mod raw_sink;
 pub(crate) mod services;
+pub(crate) mod source_items;
 pub(crate) mod turn;
 pub(crate) mod wait;
 pub(crate) mod web_hook;
