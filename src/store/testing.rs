@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions, SqliteConnection};
 use tempfile::TempDir;
 
 use super::{AdministrationStore, NewQueued, NewRow, ReadError, Store, Writers};
-use crate::accounts::{AuditFilter, AuditItem};
+use crate::accounts::{AuditEntry, AuditFilter, AuditItem};
 use crate::message::body::Durable;
 pub(super) use crate::message::testing::mailbox;
 use crate::message::trail::{AnsweredMessage, Attempted, TrailEntry};
@@ -28,6 +28,19 @@ const NOON_SECOND: i64 = 1_800_000_000;
 /// `seconds` after the tests' noon.
 pub(super) fn time(seconds: i64) -> Timestamp {
     Timestamp::from_second(NOON_SECOND + seconds).expect("a time within all times")
+}
+
+/// What the audit says of a change.
+pub(super) fn audit_entry(action: &str) -> AuditEntry {
+    AuditEntry {
+        at: time(0),
+        who: "admin".into(),
+        from: None,
+        action: action.into(),
+        before: None,
+        after: None,
+        until: None,
+    }
 }
 
 /// A store in a directory that goes with it.

@@ -3,20 +3,15 @@ use sqlx::Connection as _;
 
 use super::*;
 use crate::accounts::{AccessToken, ApiTokenId, AuditEntry, RecoveryCode, Scope};
-use crate::store::testing::{Scene, time};
+use crate::store::testing::{Scene, audit_entry, time};
 use crate::store::{
     AccessChange, AccessError, LastUse, NewApiToken, NewSession, SecondFactorProof,
 };
 
 fn entry(action: &str) -> AuditEntry {
     AuditEntry {
-        at: time(0),
-        who: "admin".into(),
-        from: None,
-        action: action.into(),
-        before: None,
         after: Some(json!({"x": 1})),
-        until: None,
+        ..audit_entry(action)
     }
 }
 

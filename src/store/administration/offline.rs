@@ -78,7 +78,7 @@ impl OfflineSettings {
 mod tests {
     use super::*;
     use crate::settings::SettingsDocument;
-    use crate::store::testing::{Scene, time};
+    use crate::store::testing::{Scene, audit_entry};
 
     #[tokio::test]
     async fn a_change_beside_the_store_is_seen_by_it() {
@@ -106,13 +106,8 @@ mod tests {
             ..SettingsDocument::default()
         };
         let audit = AuditEntry {
-            at: time(0),
             who: "command admin".to_owned(),
-            from: None,
-            action: "settings imported".to_owned(),
-            before: None,
-            after: None,
-            until: None,
+            ..audit_entry("settings imported")
         };
         let stored = StoredSettings::of(&written).expect("JSON");
         beside.save(stored.clone(), audit).await.expect("saved");

@@ -90,28 +90,19 @@ fn kept(row: &SqliteRow) -> Option<KeptKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accounts::AuditEntry;
     use crate::openpgp::testing::{Made, Recipe};
-    use crate::store::testing::{Scene, time};
-
-    fn entry(action: &str) -> AuditEntry {
-        AuditEntry {
-            at: time(0),
-            who: "admin".into(),
-            from: None,
-            action: action.into(),
-            before: None,
-            after: None,
-            until: None,
-        }
-    }
+    use crate::store::testing::{Scene, audit_entry, time};
 
     #[tokio::test]
     async fn keys_are_changed_together_with_the_audit_and_survive_a_restart() {
         let scene = Scene::new().await;
         let store = &scene.store;
-        let change =
-            async |change, action| store.administration.change(change, entry(action)).await;
+        let change = async |change, action| {
+            store
+                .administration
+                .change(change, audit_entry(action))
+                .await
+        };
         let anna = Recipe::plain("anna@example.net").make();
         let bert = Recipe::plain("bert@example.net").make();
         let put = |made: &Made, names: &[&str]| OpenPgpKeyChange::Put {

@@ -1,19 +1,14 @@
 use super::*;
 use crate::accounts::{AccessToken, AuditEntry, RecoveryCode, SharedSecret};
-use crate::store::testing::{Scene, time};
+use crate::store::testing::{Scene, audit_entry, time};
 use crate::store::{AccessChange, AccessError, LastUse, NewAccount};
 
 const HASH: &str = "the hash";
 
 fn entry() -> AuditEntry {
     AuditEntry {
-        at: time(0),
         who: "anna".into(),
-        from: None,
-        action: "logged in".into(),
-        before: None,
-        after: None,
-        until: None,
+        ..audit_entry("logged in")
     }
 }
 

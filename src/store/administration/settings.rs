@@ -111,18 +111,14 @@ mod tests {
     use crate::accounts::audit::AuditEntry;
     use crate::settings::Secret;
     use crate::store::Store;
-    use crate::store::testing::{Scene, time};
+    use crate::store::testing::{Scene, audit_entry, time};
     use serde_json::json;
 
     fn entry(action: &str) -> AuditEntry {
         AuditEntry {
-            at: time(0),
-            who: "admin".into(),
             from: Some([192, 0, 2, 9].into()),
-            action: action.into(),
-            before: None,
             after: Some(json!({"path": "standard"})),
-            until: None,
+            ..audit_entry(action)
         }
     }
 

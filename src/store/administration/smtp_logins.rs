@@ -77,21 +77,8 @@ fn login(row: &SqliteRow) -> SmtpLogin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accounts::AuditEntry;
     use crate::store::StoreError;
-    use crate::store::testing::{Scene, time};
-
-    fn entry(action: &str) -> AuditEntry {
-        AuditEntry {
-            at: time(0),
-            who: "admin".into(),
-            from: None,
-            action: action.into(),
-            before: None,
-            after: None,
-            until: None,
-        }
-    }
+    use crate::store::testing::{Scene, audit_entry, time};
 
     fn robot(name: &str, hash: &str) -> SmtpLogin {
         SmtpLogin {
@@ -106,8 +93,12 @@ mod tests {
     async fn logins_are_changed_together_with_the_audit_and_survive_a_restart() {
         let scene = Scene::new().await;
         let store = &scene.store;
-        let change =
-            async |change, action| store.administration.change(change, entry(action)).await;
+        let change = async |change, action| {
+            store
+                .administration
+                .change(change, audit_entry(action))
+                .await
+        };
         let add = |name, hash| SmtpLoginChange::Add(robot(name, hash));
         assert_eq!(change(add("Robot", "one"), "first").await, Ok(()));
         assert_eq!(change(add("printer", "two"), "second").await, Ok(()));

@@ -22,7 +22,7 @@ use crate::settings::OverThreshold;
 use crate::store::database::connections::Database;
 use crate::store::database::log_growth::LogGrowth;
 use crate::store::database::writer::{DatabaseWriter, Job};
-use crate::store::testing::{self, Scene, queued, row, time};
+use crate::store::testing::{self, Scene, audit_entry, queued, row, time};
 use crate::store::{NewQueued, NextHopShare, RowAction, RowUpdate, Store};
 
 fn uncertain(row: i64) -> RowChange {
@@ -337,13 +337,8 @@ async fn the_writer_waits_for_a_stranger_who_holds_the_database() {
 async fn what_somebody_no_longer_waits_for_is_not_begun() {
     let scene = Scene::new().await;
     let note = |action: &str, until| AuditEntry {
-        at: time(0),
-        who: "admin".into(),
-        from: None,
-        action: action.into(),
-        before: None,
-        after: None,
         until,
+        ..audit_entry(action)
     };
     let mut stranger = scene.stranger("appliance.db").await;
     let begun = sqlx::query("BEGIN IMMEDIATE").execute(&mut stranger).await;
