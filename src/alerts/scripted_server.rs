@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 pub(super) const SILENCE: &str = "";
 pub(super) const TAKEN: &str = "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
 pub(super) const BROKEN: &str =
-    "HTTP/1.1 500 Internal WebhookTarget Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 #[derive(Debug)]
 pub(super) struct Request {

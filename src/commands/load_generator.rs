@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use rand::RngExt;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -18,6 +17,7 @@ use tracing::debug;
 
 use super::sample_messages::SampleMessage;
 use crate::limits;
+use crate::message::date::HeaderDate;
 use crate::smtp::Protocol;
 use crate::smtp::address::{Mailbox, ReversePath};
 use crate::smtp::command_writer::{self, MailParameters, RcptParameters};
@@ -42,7 +42,7 @@ pub(super) async fn run(door: SocketAddr, shutdown: CancellationToken) {
             continue;
         };
         number += 1;
-        let letter = SampleMessage::write(number, &date(Timestamp::now()), &mut rand::rng());
+        let letter = SampleMessage::write(number, HeaderDate(Timestamp::now()), &mut rand::rng());
         let shutdown = shutdown.clone();
         tokio::spawn(async move {
             let _permit = permit;
@@ -58,13 +58,6 @@ pub(super) async fn run(door: SocketAddr, shutdown: CancellationToken) {
             }
         });
     }
-}
-
-/// A date in the form of RFC 5322 §3.3.
-fn date(now: Timestamp) -> String {
-    now.to_zoned(TimeZone::UTC)
-        .strftime("%a, %d %b %Y %H:%M:%S %z")
-        .to_string()
 }
 
 /// Sends one letter on a connection of its own and gives the last reply.
@@ -154,7 +147,7 @@ mod tests {
         let (address, count) = (report_box.address, report_box.count());
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(report_box.serve(shutdown.clone()));
-        let letter = SampleMessage::write(7, &date(Timestamp::UNIX_EPOCH), &mut rand::rng());
+        let letter = SampleMessage::write(7, HeaderDate(Timestamp::UNIX_EPOCH), &mut rand::rng());
         let sending = timeout(Duration::from_secs(10), send(address, &letter));
         let reply = sending.await.expect("in time").expect("sent");
         assert_eq!(reply.code, 250);

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use rand::{Rng, RngExt};
 
+use crate::message::date::HeaderDate;
+
 /// The domain that reports come back to.
 pub(super) const SENDER_DOMAIN: &str = "sender.example";
 const NAMES: [&str; 8] = [
@@ -22,8 +24,8 @@ pub(super) struct SampleMessage {
 }
 
 impl SampleMessage {
-    /// The letter `number`, of `date` in RFC 5322's form.
-    pub(super) fn write(number: u64, date: &str, random: &mut impl Rng) -> Self {
+    /// The letter `number`, of this date.
+    pub(super) fn write(number: u64, date: HeaderDate, random: &mut impl Rng) -> Self {
         // A sender of its own for each letter, so that the sink counts deferrals by letter.
         let sender = format!("letter-{number}@{SENDER_DOMAIN}");
         let recipients = recipients(random);
@@ -31,7 +33,7 @@ impl SampleMessage {
         let mut content = String::with_capacity(size + 512);
         let _ = write!(
             content,
-            "From: <{sender}>\r\nTo: <{}>\r\nSubject: SampleMessage {number} of the demo\r\nDate: {date}\r\n\
+            "From: <{sender}>\r\nTo: <{}>\r\nSubject: Sample message {number} of the demo\r\nDate: {date}\r\n\
              Message-ID: <{number}.{:016x}@{SENDER_DOMAIN}>\r\n\r\n",
             recipients.join(">, <"),
             random.random::<u64>(),
@@ -83,9 +85,13 @@ mod tests {
     fn letters_are_canonical_and_mostly_small() {
         let mut random = rand::rng();
         let mut small = 0;
+        let at = HeaderDate(jiff::Timestamp::UNIX_EPOCH);
         for number in 0..500 {
-            let letter =
-                SampleMessage::write(number, "Thu, 01 Jan 1970 00:00:00 +0000", &mut random);
+            let letter = SampleMessage::write(number, at, &mut random);
+            let header = format!(
+                "Subject: Sample message {number} of the demo\r\nDate: Thu, 01 Jan 1970 00:00:00 +0000\r\n"
+            );
+            assert!(letter.content.contains(&header), "{number}");
             assert!(letter.content.len() < 210 * 1_024);
             assert!(letter.content.ends_with("\r\n"));
             assert_eq!(

@@ -7,6 +7,7 @@ pub mod backlog;
 pub mod body;
 pub mod budget;
 pub mod checksum;
+pub mod date;
 pub mod envelope;
 pub mod id;
 pub mod legible;

@@ -4,8 +4,8 @@ use std::fmt::{self, Write as _};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
+use super::date::HeaderDate;
 use super::{Client, MessageId};
 use crate::smtp::Protocol;
 
@@ -65,9 +65,7 @@ pub fn field(
         let tag = if address.is_ipv6() { "IPv6:" } else { "" };
         let _ = write!(text, " ([{tag}{address}])");
     }
-    let date = received_at
-        .to_zoned(TimeZone::UTC)
-        .strftime("%a, %d %b %Y %H:%M:%S %z");
+    let date = HeaderDate(received_at);
     let _ = write!(
         text,
         "\r\n\tby {hostname} (Fastpath) with {with} id {id};\r\n\t{date}\r\n"

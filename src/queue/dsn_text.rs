@@ -10,9 +10,9 @@ use std::net::IpAddr;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use memchr::memmem;
 
+use crate::message::date::HeaderDate;
 use crate::message::{Message, MessageId};
 use crate::smtp::address::Mailbox;
 use crate::smtp::reply::Reply;
@@ -149,7 +149,7 @@ impl Report<'_> {
             Subject::Delayed => "Your message is delayed",
             Subject::Relayed => "Your message was handed on",
         };
-        let date = rfc5322_date(self.now);
+        let date = HeaderDate(self.now);
         let to = to.in_ascii().unwrap_or_else(|| to.as_str().into());
         // RFC 3834 §5: so that no vacation program answers a report.
         let _ = write!(
@@ -170,7 +170,7 @@ impl Report<'_> {
             text,
             "This is the mail system at {}.\r\n\r\nYour message of {} (our id {}):\r\n\r\n",
             self.hostname,
-            rfc5322_date(self.message.received_at),
+            HeaderDate(self.message.received_at),
             self.message.id,
         );
         for entry in self.entries {
@@ -201,7 +201,7 @@ impl Report<'_> {
             text,
             "Reporting-MTA: dns; {}\r\nArrival-Date: {}\r\n",
             self.hostname,
-            rfc5322_date(self.message.received_at)
+            HeaderDate(self.message.received_at)
         );
         for entry in self.entries {
             text.push_str("\r\n");
@@ -227,7 +227,7 @@ impl Report<'_> {
             }
             diagnosis(text, reply, in_utf8);
             if let Some(until) = entry.retried_until {
-                let _ = write!(text, "Will-Retry-Until: {}\r\n", rfc5322_date(until));
+                let _ = write!(text, "Will-Retry-Until: {}\r\n", HeaderDate(until));
             }
         }
     }
@@ -320,12 +320,6 @@ fn decoded(xtext: &str) -> Cow<'_, str> {
         Some(text) => text.into(),
         None => xtext.into(),
     }
-}
-
-fn rfc5322_date(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::UTC)
-        .strftime("%a, %d %b %Y %H:%M:%S %z")
-        .to_string()
 }
 
 #[cfg(test)]
